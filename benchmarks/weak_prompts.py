@@ -1,6 +1,7 @@
 """What helps a weak model to keep the reply format: four ways to ask, in both prompt styles.
 
-  python -m benchmarks.weak_prompts --model DIR --corpus DIR [--limit 8] [--reply 16] [--save FILE]
+  python -m benchmarks.weak_prompts --model DIR --corpus DIR [--limit 8] [--reply 16] \\
+      [--save FILE] [--prompts single chat] [--ways "as it is" "format again"]
 
 The same supporter turns, those of the first documents of `lm_eval --limit N`, are asked in
 reference context: as the tasks ask (*as it is*), with one worked example behind the format line
@@ -27,6 +28,7 @@ from csc_tasks.prompts import TurnPrompt, format_line, read_reply, tagged
 
 Messages = list[dict[str, str]]
 BATCH = 8
+STYLES = ["single", "chat"]
 METRIC_NAMES = ("strategy_acc", "strategy_acc_parsed", "format_rate")
 EXAMPLES = {
     "en": "Could you tell me which of your cards this is about?",
@@ -76,6 +78,8 @@ def main() -> None:
     parser.add_argument("--corpus", required=True)
     parser.add_argument("--limit", type=int, default=8, help="conversations")
     parser.add_argument("--reply", type=int, default=16, help="tokens of a reply, at most")
+    parser.add_argument("--prompts", nargs="+", default=STYLES, choices=STYLES)
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
     parser.add_argument("--save", type=Path)
     args = parser.parse_args()
     conversations = first_documents(args.corpus, args.limit)
@@ -83,7 +87,8 @@ def main() -> None:
     ask = asker(args.model, args.reply)
     print("|prompt|asked|strategy accuracy|where parsed|format rate|CPU s|")
     print("|---|---|---|---|---|---:|")
-    for style, (name, (messages, begin)) in product(("single", "chat"), WAYS.items()):
+    for style, name in product(args.prompts, args.ways):
+        messages, begin = WAYS[name]
         prompts = [
             TurnPrompt(conversation, turn, style)
             for conversation in conversations
