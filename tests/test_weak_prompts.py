@@ -44,3 +44,5 @@ def test_replies_are_counted_by_hand():
     assert shown("strategy_acc_parsed", prompts(), replies).startswith("0.333 ± ")
     assert shown("format_rate", prompts(), replies).startswith("0.750 ± ")
     assert shown("strategy_acc_parsed", prompts(), ["", "?", "", ""]) == "N/A"
+    # Of one conversation there is a number and no error.
+    assert shown("strategy_acc_parsed", prompts(names="a"), ["[Greeting] Hello", ""]) == "0.000"
