@@ -9,7 +9,7 @@ from csc_tasks.shown import shown
 from leaderboard.board import Column
 from leaderboard.escaped import md_text
 from leaderboard.gate_pairs import Refusal
-from leaderboard.layout import ABSENT, WITHOUT, head, probability
+from leaderboard.layout import ABSENT, WITHOUT, bound_text, head, probability
 from leaderboard.numbers.drops import Change
 from leaderboard.numbers.intervals import SIGNIFICANT
 from leaderboard.power import Plan, conversations_needed, detectable_difference
@@ -206,7 +206,8 @@ def _interval(c: Change, column: Column) -> str:
         return ABSENT
     if c.low is None or c.high is None:
         return f"{_signed(c.difference, column)}"
-    bounds = f"{_signed(c.low, column)} to {_signed(c.high, column)}"
+    low, high = (_plus(bound_text(bound, column)) for bound in (c.low, c.high))
+    bounds = f"{low} to {high}"
     return f"{_signed(c.difference, column)} ({bounds})"
 
 
@@ -215,7 +216,11 @@ def _number(value: float | None, column: Column) -> str:
 
 
 def _signed(value: float, column: Column) -> str:
-    return f"{value * column.scale:+z.{column.digits}f}"
+    return _plus(f"{value * column.scale:z.{column.digits}f}")
+
+
+def _plus(text: str) -> str:
+    return text if text.startswith("-") else f"+{text}"
 
 
 def _differing(outcome: Outcome) -> list[str]:
