@@ -47,7 +47,7 @@ def until(count: int, stage: str = "%") -> Moment:
     """When so many requests of the stage are answered."""
 
     def wait(process, journal):
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 300
         while (
             process.poll() is None
             and time.monotonic() < deadline
@@ -82,7 +82,7 @@ def kill_and_finish(
         assert known.items() <= now.items(), "a request that was answered was asked again"
         known = now
     process = start(build, out, *options)
-    _, error = process.communicate(timeout=120)
+    _, error = process.communicate(timeout=600)
     assert process.returncode == 0, error
     final = answered(journal)
     assert known.items() <= final.items()
