@@ -166,8 +166,6 @@ def shown(name: str, prompts: Sequence[TurnPrompt], replies: Sequence[str]) -> s
     predictions, gold = zip(*pairs, strict=True)
     scores = metric.function(list(predictions), list(gold), "en")
     estimate = metric.estimate(scores.items, clusters)
-    if estimate.value is None:
-        return "N/A"
     # One conversation has no error.
     return f"{estimate.value:.3f}" + (
         "" if estimate.stderr is None else f" ± {estimate.stderr:.3f}"
