@@ -173,13 +173,13 @@ def follow(page: "Page", act: Callable[[], object]) -> None:
 
 
 def reload_until(page: "Page", shows: str) -> None:
-    """Load the page again, until the JavaScript expression `shows` is true: what a page keeps in
-    its storage is written by another process of the browser, which may come too late for the first
-    time. Fails where it is not true after five.
+    """Load the page again, until the JavaScript expression `shows` is true. Another process of the
+    browser writes what a page keeps: a page that is left at once may take it along, and one that is
+    loaded early may not find it. Fails where it is not true after five.
     """
     for _ in range(5):
+        page.wait_for_timeout(1_000)
         page.reload()
         if page.evaluate(shows):
             return
-        page.wait_for_timeout(200)
     pytest.fail(f"not so after five reloads: {shows}")
