@@ -6,10 +6,10 @@ command line wins.
 """
 
 import difflib
-import math
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from csc_tasks.corpora.bad_rows import BAD_ROWS
@@ -21,6 +21,18 @@ from csc_tasks.metrics import LearnedSettings
 from csc_tasks.price import Price
 from csc_tasks.prompts import DATE, FORMS, ONE, SEVERAL, TEXT, iso_date
 from csc_tasks.question import REFERENCES
+from csc_tasks.setting_kinds import (
+    ANY_TEXT,
+    SHARE,
+    Checked,
+    Choice,
+    Listed,
+    Names,
+    Number,
+    Text,
+    TokenPrice,
+    WholeNumber,
+)
 
 STYLES = ("single", "chat")
 PLAYS = ("auto", "plain")
@@ -46,86 +58,190 @@ class PlaySettings:
     reask: int = 0
 
 
+def setting(default: Any, meaning: str, kind: Text = ANY_TEXT) -> Any:
+    """A field of Settings: what it is without a word of the user's, what it takes, in words, and
+    which values it can have.
+    """
+    return field(default=default, metadata={"meaning": meaning, "kind": kind})
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a run can choose. A field `x` is the key `csc_x` and the variable `CSC_X`."""
+    """What a run can choose. A field `x` is the key `csc_x` and the variable `CSC_X`.
 
-    corpus: str = PUBLISHED_CORPUS
-    qa_corpus: str = PUBLISHED_QA_CORPUS
-    revision: str | None = None
-    qa_revision: str | None = None
-    bad_rows: str = BAD_ROWS[0]
-    metrics: str = "overlap"
-    prompt: str = "single"
-    format: str = TEXT
-    strategies: str = ONE
-    reask: int = 0
-    language: str | None = None
-    subset: int | None = None
-    turns: tuple[str, ...] | None = None
-    repeats: int = 1
-    qa_variant: str | None = None
-    qa_reference: str = REFERENCES[0]
-    evidence: str | None = None
-    passages: int | None = None
-    play: str = PLAYS[0]
-    window: int = 256
-    date: str = DATE
-    max_failed: float = 0.02
-    think_tokens: int | None = None
-    price: Price | None = None
-    customer: str = RECORDED
-    customer_url: str | None = None
-    customer_journal: str = JOURNAL
-    customer_temperature: float = 0.7
-    customer_seed: int = 0
-    customer_price: str | None = None
-    customer_max_requests: int | None = None
-    customer_max_cost: float | None = None
-    max_turns: int = 20
-    metric_device: str | None = None
-    metric_batch_size: int = 32
-    bertscore_model: str | None = None
-    bertscore_layer: int | None = None
-    bleurt_model: str | None = None
-    bartscore_model: str | None = None
-    cosine_model: str | None = None
+    Raises SettingError for a value that a setting cannot have.
+    """
+
+    corpus: str = setting(PUBLISHED_CORPUS, "conversations: `demo`, a folder, a file or a Hub id")
+    qa_corpus: str = setting(PUBLISHED_QA_CORPUS, "questions: `demo`, a folder, a file or a Hub id")
+    revision: str | None = setting(None, "commit, tag or branch of a Hub `csc_corpus`")
+    qa_revision: str | None = setting(None, "commit, tag or branch of a Hub `csc_qa_corpus`")
+    bad_rows: str = setting(
+        BAD_ROWS[0],
+        "rows of the corpus that cannot be read: `error` (the run stops and names them) or `drop`"
+        " (they are left out, named and counted in the results)",
+        Choice(BAD_ROWS),
+    )
+    metrics: str = setting(
+        "overlap", "`overlap`, `all`, or a comma-separated list of metric names", Listed()
+    )
+    prompt: str = setting(
+        "single",
+        "`single` (one prompt, as in the paper) or `chat` (system message, then the turns as"
+        " messages)",
+        Choice(STYLES),
+    )
+    format: str = setting(
+        TEXT,
+        "how supporter turns name their strategy: `text` (`[Strategy] reply`, as in the paper) or"
+        " `json` (a JSON object; API servers are sent its schema)",
+        Choice(FORMS),
+    )
+    strategies: str = setting(
+        ONE,
+        "how many strategies a reply may name: `one` (as in the paper) or `several` (one or more,"
+        " in order: `[Strategy + Strategy] reply`; the first counts as the strategy)",
+        Choice((ONE, SEVERAL)),
+    )
+    reask: int = setting(
+        0,
+        "1: a reply whose strategy cannot be read is asked for once more, with the reply and the"
+        " format repeated; the second one stands, and how many turns it was is counted",
+        WholeNumber(0, most=1),
+    )
+    language: str | None = setting(
+        None,
+        "keep only the conversations of this language, such as `zh` or `en`",
+        Choice(languages),
+    )
+    subset: int | None = setting(
+        None,
+        "the first N documents in the corpus's fixed order: an official, comparable subset",
+        WholeNumber(1),
+    )
+    turns: tuple[str, ...] | None = setting(
+        None,
+        "ask only these turns, `CONVERSATION/TURN` separated by commas, as `csc verify --rerun`"
+        " does; such a run is no measurement",
+        Names(),
+    )
+    repeats: int = setting(
+        1,
+        "how often every turn or question is asked, each time with a seed of its own (in generated"
+        " context: how often every conversation is played); more than once needs sampled replies",
+        WholeNumber(1),
+    )
+    qa_variant: str | None = setting(None, "summaries of the config `qa_<name>` in place of `qa`")
+    qa_reference: str = setting(
+        REFERENCES[0], "`refined_agent_answer` or `agent_answer`", Choice(REFERENCES)
+    )
+    evidence: str | None = setting(
+        None,
+        "passages that support facts in answers, and that `cscx_qa_grounded` shows: a file (`csc"
+        " build passages` writes one), a folder of policies, or `demo`",
+    )
+    passages: int | None = setting(
+        None,
+        "passages shown with a question, at most; without it 3 of a folder and all of a file",
+        WholeNumber(1),
+    )
+    play: str = setting(
+        PLAYS[0],
+        "`auto` (what a conversation's prompts have in common is computed once, where the backend"
+        " allows it) or `plain`",
+        Choice(PLAYS),
+    )
+    window: int = setting(
+        256,
+        "conversations that a backend with a prefix cache of its own is given at a time",
+        WholeNumber(1),
+    )
+    date: str = setting(
+        DATE,
+        "what chat templates that print today's date are given for it; it never moves by itself",
+        Checked(iso_date),
+    )
+    max_failed: float = setting(
+        0.02,
+        "share of turns that may fail (no answer from the server) before the run stops; they are"
+        " scored as wrong",
+        SHARE,
+    )
+    think_tokens: int | None = setting(
+        None,
+        "tokens for thinking aloud in addition to `max_gen_toks`; without it thinking is switched"
+        " off where the chat template can do that, and models that think all the same get 2048; 0:"
+        " none",
+        WholeNumber(0),
+    )
+    price: Price | None = setting(
+        None,
+        "`IN,OUT`: what a million tokens of prompts and of replies cost, as in `--price 0.15,0.60`;"
+        " the cost of every turn is recorded beside its tokens",
+        TokenPrice(),
+    )
+    customer: str = setting(
+        RECORDED,
+        "who plays the customer of `cscx_conv_live`: `recorded` (the turns of the recorded one, no"
+        " model), `scripted` (by rule from its brief), `openai:MODEL` (any OpenAI-compatible"
+        " server) or `same` (the server of the evaluated model)",
+        Checked(check_customer),
+    )
+    customer_url: str | None = setting(
+        None,
+        "server of `csc_customer=openai:MODEL`, with its /v1 (default: OPENAI_BASE_URL, else"
+        " OpenAI's); the key is OPENAI_API_KEY",
+    )
+    customer_journal: str = setting(
+        JOURNAL,
+        "where every request to the customer's model is recorded and read again, so that a run that"
+        f" stopped goes on (default: `{JOURNAL}` in the current folder)",
+    )
+    customer_temperature: float = setting(0.7, "of the customer's model", Number())
+    customer_seed: int = setting(
+        0, "what the seeds of the customer's requests are drawn from", WholeNumber(0)
+    )
+    customer_price: str | None = setting(
+        None, "price of a million tokens in and out of the customer's model: `0.15,0.60`"
+    )
+    customer_max_requests: int | None = setting(
+        None,
+        "stop after so many requests to the customer's model, earlier runs in the journal included",
+        WholeNumber(1),
+    )
+    customer_max_cost: float | None = setting(
+        None, "stop when the customer's model has cost so much; needs `customer_price`", Number()
+    )
+    max_turns: int = setting(
+        20, "the most turns that the model has in a live conversation", WholeNumber(1)
+    )
+    metric_device: str | None = setting(
+        None,
+        "where learned metrics run: `cpu`, `cuda`, `cuda:1`; without it the GPU if there is one",
+    )
+    metric_batch_size: int = setting(
+        32, "texts in one forward pass of a learned metric; moves no score", WholeNumber(1)
+    )
+    bertscore_model: str | None = setting(
+        None, "Hub id or folder of BERTScore's model; `bertscore_layer` goes with it"
+    )
+    bertscore_layer: int | None = setting(
+        None,
+        "layer of BERTScore's model, from 1; without it the one bert-score uses for the model",
+        WholeNumber(1),
+    )
+    bleurt_model: str | None = setting(None, "Hub id or folder of BLEURT's model")
+    bartscore_model: str | None = setting(
+        None, "Hub id or folder of BARTScore's model; needed for every language but English"
+    )
+    cosine_model: str | None = setting(None, "Hub id or folder of the sentence-embedding model")
 
     def __post_init__(self) -> None:
-        for name, allowed in (
-            ("prompt", STYLES),
-            ("format", FORMS),
-            ("strategies", (ONE, SEVERAL)),
-            ("language", (None, *languages())),
-            ("qa_reference", REFERENCES),
-            ("play", PLAYS),
-            ("bad_rows", BAD_ROWS),
-        ):
-            if getattr(self, name) not in allowed:
-                choices = ", ".join(value for value in allowed if value)
-                raise SettingError(f"csc_{name}={getattr(self, name)!r}: choose one of {choices}")
-        try:
-            iso_date(self.date)
-        except ValueError as error:
-            raise SettingError(f"csc_date={self.date!r}: {error}") from None
-        for name, least in WHOLE_NUMBERS.items():
-            if getattr(self, name) is not None and getattr(self, name) < least:
-                raise SettingError(
-                    f"csc_{name}={getattr(self, name)!r}: must be a whole number of at least"
-                    f" {least}"
-                )
-
-        check_customer(self.customer)
-        for name in ("customer_temperature", "customer_max_cost"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value < math.inf:
-                raise SettingError(f"csc_{name}={value!r}: must be a number of at least 0")
-        if self.reask > 1:
-            raise SettingError(f"csc_reask={self.reask!r}: must be 0, or 1: once more")
-        if not 0 <= self.max_failed <= 1:
-            raise SettingError(
-                f"csc_max_failed={self.max_failed!r}: must be a share from 0 to 1, as in 0.02"
-            )
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if value is not None or one.default is not None:
+                with _named(one.name, value):
+                    one.metadata["kind"].check(value)
 
     def playing(self) -> PlaySettings:
         """What of this every request carries."""
@@ -159,123 +275,8 @@ class Settings:
         )
 
 
-WHOLE_NUMBERS = {
-    "subset": 1,
-    "repeats": 1,
-    "reask": 0,
-    "passages": 1,
-    "window": 1,
-    "think_tokens": 0,
-    "customer_seed": 0,
-    "customer_max_requests": 1,
-    "max_turns": 1,
-    "metric_batch_size": 1,
-    "bertscore_layer": 1,
-}
-"""Settings that are whole numbers, each with its least value."""
-
-
-HELP = {
-    "corpus": "conversations: `demo`, a folder, a file or a Hub id",
-    "qa_corpus": "questions: `demo`, a folder, a file or a Hub id",
-    "revision": "commit, tag or branch of a Hub `csc_corpus`",
-    "qa_revision": "commit, tag or branch of a Hub `csc_qa_corpus`",
-    "bad_rows": (
-        "rows of the corpus that cannot be read: `error` (the run stops and names them) or `drop`"
-        " (they are left out, named and counted in the results)"
-    ),
-    "metrics": "`overlap`, `all`, or a comma-separated list of metric names",
-    "prompt": (
-        "`single` (one prompt, as in the paper) or `chat` (system message, then the turns as"
-        " messages)"
-    ),
-    "format": (
-        "how supporter turns name their strategy: `text` (`[Strategy] reply`, as in the paper) or"
-        " `json` (a JSON object; API servers are sent its schema)"
-    ),
-    "strategies": (
-        "how many strategies a reply may name: `one` (as in the paper) or `several` (one or more,"
-        " in order: `[Strategy + Strategy] reply`; the first counts as the strategy)"
-    ),
-    "reask": (
-        "1: a reply whose strategy cannot be read is asked for once more, with the reply and the"
-        " format repeated; the second one stands, and how many turns it was is counted"
-    ),
-    "language": "keep only the conversations of this language, such as `zh` or `en`",
-    "subset": "the first N documents in the corpus's fixed order: an official, comparable subset",
-    "turns": (
-        "ask only these turns, `CONVERSATION/TURN` separated by commas, as `csc verify --rerun`"
-        " does; such a run is no measurement"
-    ),
-    "repeats": (
-        "how often every turn or question is asked, each time with a seed of its own (in generated"
-        " context: how often every conversation is played); more than once needs sampled replies"
-    ),
-    "qa_variant": "summaries of the config `qa_<name>` in place of `qa`",
-    "qa_reference": "`refined_agent_answer` or `agent_answer`",
-    "evidence": (
-        "passages that support facts in answers, and that `cscx_qa_grounded` shows: a file (`csc"
-        " build passages` writes one), a folder of policies, or `demo`"
-    ),
-    "passages": (
-        "passages shown with a question, at most; without it 3 of a folder and all of a file"
-    ),
-    "play": (
-        "`auto` (what a conversation's prompts have in common is computed once, where the backend"
-        " allows it) or `plain`"
-    ),
-    "window": "conversations that a backend with a prefix cache of its own is given at a time",
-    "date": (
-        "what chat templates that print today's date are given for it; it never moves by itself"
-    ),
-    "max_failed": (
-        "share of turns that may fail (no answer from the server) before the run stops; they are"
-        " scored as wrong"
-    ),
-    "think_tokens": (
-        "tokens for thinking aloud in addition to `max_gen_toks`; without it thinking is switched"
-        " off where the chat template can do that, and models that think all the same get 2048; 0:"
-        " none"
-    ),
-    "price": (
-        "`IN,OUT`: what a million tokens of prompts and of replies cost, as in `--price 0.15,0.60`;"
-        " the cost of every turn is recorded beside its tokens"
-    ),
-    "customer": (
-        "who plays the customer of `cscx_conv_live`: `recorded` (the turns of the recorded one, no"
-        " model), `scripted` (by rule from its brief), `openai:MODEL` (any OpenAI-compatible"
-        " server) or `same` (the server of the evaluated model)"
-    ),
-    "customer_url": (
-        "server of `csc_customer=openai:MODEL`, with its /v1 (default: OPENAI_BASE_URL, else"
-        " OpenAI's); the key is OPENAI_API_KEY"
-    ),
-    "customer_journal": (
-        "where every request to the customer's model is recorded and read again, so that a run that"
-        f" stopped goes on (default: `{JOURNAL}` in the current folder)"
-    ),
-    "customer_temperature": "of the customer's model",
-    "customer_seed": "what the seeds of the customer's requests are drawn from",
-    "customer_price": "price of a million tokens in and out of the customer's model: `0.15,0.60`",
-    "customer_max_requests": (
-        "stop after so many requests to the customer's model, earlier runs in the journal included"
-    ),
-    "customer_max_cost": "stop when the customer's model has cost so much; needs `customer_price`",
-    "max_turns": "the most turns that the model has in a live conversation",
-    "metric_device": (
-        "where learned metrics run: `cpu`, `cuda`, `cuda:1`; without it the GPU if there is one"
-    ),
-    "metric_batch_size": "texts in one forward pass of a learned metric; moves no score",
-    "bertscore_model": "Hub id or folder of BERTScore's model; `bertscore_layer` goes with it",
-    "bertscore_layer": (
-        "layer of BERTScore's model, from 1; without it the one bert-score uses for the model"
-    ),
-    "bleurt_model": "Hub id or folder of BLEURT's model",
-    "bartscore_model": (
-        "Hub id or folder of BARTScore's model; needed for every language but English"
-    ),
-    "cosine_model": "Hub id or folder of the sentence-embedding model",
-}
+HELP = {one.name: one.metadata["meaning"] for one in fields(Settings)}
+"""Setting -> what it takes, for the reference page."""
 
 
 OTHER_VARIABLES = {
@@ -316,83 +317,26 @@ def read_settings(metadata: Mapping[str, Any], environ: Mapping[str, str] = os.e
             f"unknown environment variable {unknown[0]!r}: rename or unset it {choices}"
         )
     chosen: dict[str, Any] = {}
-    for name in (key.removeprefix("csc_") for key in known):
+    for one in fields(Settings):
+        name = one.name
         value = metadata.get(f"csc_{name}", environ.get(f"CSC_{name.upper()}"))
         if value is None or value == "":
             continue
-        if name == "metrics" and isinstance(value, list | tuple):
-            value = ",".join(map(str, value))
-        chosen[name] = _READ.get(name, _text)(name, value)
+        with _named(name, value):
+            chosen[name] = one.metadata["kind"].read(value)
     return Settings(**chosen)
+
+
+@contextmanager
+def _named(name: str, value: object) -> Iterator[None]:
+    """What a kind refuses, as an error that names the setting and what was given."""
+    try:
+        yield
+    except ValueError as problem:
+        raise SettingError(f"csc_{name}={value!r}: {problem}") from None
 
 
 def _known(name: str, known: list[str]) -> str:
     """The end of an error about an unknown name: the closest one and all there are."""
     closest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
     return f"(closest: {closest}); known: {', '.join(known)}"
-
-
-def _whole_number(name: str, value: Any) -> int:
-    """5, "5" and 5.0; never true, and never the whole part of a fraction."""
-    try:
-        number = int(value)
-        if isinstance(value, bool) or (not isinstance(value, str) and number != value):
-            raise ValueError
-    except (TypeError, ValueError, OverflowError):
-        raise SettingError(
-            f"csc_{name}={value!r}: must be a whole number of at least {WHOLE_NUMBERS[name]}"
-        ) from None
-    return number
-
-
-def _share(name: str, value: Any) -> float:
-    """0.02 and "0.02"; never true."""
-    try:
-        if isinstance(value, bool):
-            raise ValueError
-        return float(value)
-    except (TypeError, ValueError):
-        raise SettingError(
-            f"csc_{name}={value!r}: must be a share from 0 to 1, as in 0.02"
-        ) from None
-
-
-def _number(name: str, value: Any) -> float:
-    """0.7 and "0.7"; never true."""
-    try:
-        if isinstance(value, bool):
-            raise ValueError
-        return float(value)
-    except (TypeError, ValueError):
-        raise SettingError(f"csc_{name}={value!r}: must be a number of at least 0") from None
-
-
-def _names(name: str, value: object) -> tuple[str, ...]:
-    """A list, or text with commas."""
-    given = value.split(",") if isinstance(value, str) else value
-    if not isinstance(given, list | tuple) or not all(isinstance(part, str) for part in given):
-        raise SettingError(f"csc_{name}={value!r}: must be a list of names, as in a/3,b/1")
-    return tuple(part.strip() for part in given if part.strip())
-
-
-def _price(name: str, value: object) -> Price:
-    """`0.15,0.60`, or a list of two numbers."""
-    text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    try:
-        return Price.parse(text)
-    except SettingError as error:
-        raise SettingError(f"csc_{name}: {error}") from None
-
-
-def _text(name: str, value: object) -> str:
-    return str(value)
-
-
-_READ: dict[str, Callable[[str, Any], object]] = {
-    **dict.fromkeys(WHOLE_NUMBERS, _whole_number),
-    "max_failed": _share,
-    "customer_temperature": _number,
-    "customer_max_cost": _number,
-    "turns": _names,
-    "price": _price,
-}

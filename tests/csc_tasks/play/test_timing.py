@@ -176,5 +176,5 @@ def test_records_of_earlier_versions_have_none():
 
 def test_a_price_is_in_and_out():
     assert read_settings({"csc_price": "0.15,0.60"}, {}).price == Price(0.15, 0.6)
-    with pytest.raises(SettingError, match="csc_price: price '3' is not IN,OUT"):
+    with pytest.raises(SettingError, match="csc_price=3: price '3' is not IN,OUT"):
         read_settings({"csc_price": 3}, {})
