@@ -18,20 +18,10 @@ from pathlib import Path
 import csc_tasks
 from builders.cards import registration
 from builders.cards.render import FIGURES, Card, render_card, yaml_text
-from builders.schema import (
-    SPLITS,
-    Description,
-    Rows,
-    as_made,
-    check_names,
-    check_owners,
-    checked_rows,
-    describe_rows,
-    features,
-    is_labelled,
-    stored,
-    unlabelled,
-)
+from builders.checked_rows import check_names, check_owners, checked_rows
+from builders.description import Description, describe_rows
+from builders.rows import Rows
+from builders.schema import SPLITS, as_made, features, is_labelled, stored, unlabelled
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.file_names import stays_inside
 from csc_tasks.live import Brief

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from builders.schema import Rows, changed
+from builders.rows import Rows, changed
 from csc_tasks.conversation import HELD_OUT, HOW_TO_LABEL, Conversation, content_id
 from csc_tasks.errors import DataError, SettingError
 from csc_tasks.live.stored import CONFIG as BRIEFS

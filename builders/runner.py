@@ -33,7 +33,7 @@ from builders.outlook import NothingKept as NothingKept
 from builders.outlook import Outlook
 from builders.partial import leaving_partial, remove_partial
 from builders.plan import check_plan, plan
-from builders.schema import Rows
+from builders.rows import Rows
 from builders.shards import part_journal, shard_of, whole_journal, write_part
 from builders.wording import both, building_languages
 from csc_tasks.errors import SettingError

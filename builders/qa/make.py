@@ -21,7 +21,7 @@ from builders.qa.pairs import SPLITS, split_of, stage_of
 from builders.qa.refine import refine
 from builders.qa.summarise import Summariser, Variant
 from builders.qa.tokens import TokenCounter
-from builders.schema import Ordered, Rows
+from builders.rows import Ordered, Rows
 from builders.spool import Place
 from builders.wording import templates
 from csc_tasks.framework import TOPICS

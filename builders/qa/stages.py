@@ -21,12 +21,12 @@ from pathlib import Path
 from builders import outlook, runner
 from builders.cards.qa import stages_card
 from builders.cards.render import Card, count_lines
+from builders.checked_rows import checked_splits
 from builders.executors import add_executor
 from builders.hold_out import add_hold_out
 from builders.plan import add_plan
 from builders.qa.labels import stage_label
 from builders.qa.pairs import SPLITS
-from builders.schema import checked_splits
 from builders.wording import prompt_hashes
 from csc_tasks.arguments import CORPUS
 from csc_tasks.corpora import Corpus, load

@@ -37,7 +37,8 @@ from builders.cards.render import contents_table, count_lines
 from builders.cards.transcripts import card
 from builders.dataset import check_target, write_folder
 from builders.qa.pairs import parse_shares
-from builders.schema import SPLITS, Ordered
+from builders.rows import Ordered
+from builders.schema import SPLITS
 from builders.source_folder import timed
 from builders.sources.raw import RawConversation, Reading
 from builders.transcripts.masking import mask

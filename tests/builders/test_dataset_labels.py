@@ -13,7 +13,7 @@ from builders.cards.render import Card
 from builders.dataset import read_folder, write_folder
 from builders.hold_out import hold_out
 from builders.review.verdicts import Fix, Verdict, corrected
-from builders.schema import Ordered
+from builders.rows import Ordered
 from csc_tasks import corpora
 from csc_tasks.conversation import Conversation, Label
 from csc_tasks.errors import DataError

@@ -9,7 +9,7 @@ import pytest
 
 from builders import dataset
 from builders.dataset import write_folder
-from builders.schema import Ordered
+from builders.rows import Ordered
 from builders.scripted import recognise
 from builders.spool import Spool
 from csc_tasks.cli import main
