@@ -38,8 +38,8 @@ from csc_tasks.runs.names import task_of
 from csc_tasks.runs.samples_file import read_run
 from leaderboard.numbers.drops import change, corrected
 from leaderboard.numbers.inference import Clustered, clustered, difference
+from leaderboard.numbers.paired_power import Plan, detectable_difference
 from leaderboard.numbers.scales import scale_of
-from leaderboard.power import Plan, detectable_difference
 
 LEADING = "strategy_acc"
 TOGETHER = (LEADING, "strategy_macro_f1", "bleu_4_zh", "rouge_l_en")

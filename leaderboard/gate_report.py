@@ -12,7 +12,7 @@ from leaderboard.gate_pairs import Refusal
 from leaderboard.layout import ABSENT, WITHOUT, bound_text, head, probability
 from leaderboard.numbers.drops import Change
 from leaderboard.numbers.intervals import SIGNIFICANT
-from leaderboard.power import Plan, conversations_needed, detectable_difference
+from leaderboard.numbers.paired_power import Plan, conversations_needed, detectable_difference
 
 Verdict = Literal["pass", "worse", "cannot tell"]
 HEADS = (

@@ -21,7 +21,7 @@ from leaderboard.layout import bound_text
 from leaderboard.numbers.inference import Clustered, difference, value_of
 from leaderboard.numbers.intervals import with_interval
 from leaderboard.numbers.measured import Measured
-from leaderboard.power import Plan, conversations_needed
+from leaderboard.numbers.paired_power import Plan, conversations_needed
 from leaderboard.standing import Gap
 
 

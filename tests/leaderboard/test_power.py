@@ -8,7 +8,7 @@ import scipy.stats
 from statsmodels.stats.power import TTestPower
 
 from csc_tasks.cli import main
-from leaderboard.power import (
+from leaderboard.numbers.paired_power import (
     Plan,
     achieved_power,
     assumed_spread,

@@ -11,7 +11,7 @@ from leaderboard.baselines import baselines
 from leaderboard.numbers.drops import change, corrected
 from leaderboard.numbers.inference import Clustered, clustered
 from leaderboard.numbers.intervals import SHARE, UNBOUNDED
-from leaderboard.power import Plan, detectable_difference
+from leaderboard.numbers.paired_power import Plan, detectable_difference
 
 
 def column(sums, turns=4, scale=SHARE):
