@@ -15,7 +15,7 @@ from csc_tasks.cli import main
 from csc_tasks.conversation import Conversation, Turn
 from csc_tasks.errors import DataError
 from leaderboard.baseline_models import Moment, moments, strategy_baselines
-from leaderboard.baselines import baselines, strategy_records
+from leaderboard.baseline_scores import baselines, strategy_records
 from tests.support.fakes import write_corpus
 
 

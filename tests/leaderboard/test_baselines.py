@@ -14,7 +14,7 @@ from csc_tasks.errors import MissingSplit
 from csc_tasks.runs.finding import find_samples
 from csc_tasks.runs.samples_file import read_run
 from leaderboard.baseline_models import strategy_baselines
-from leaderboard.baselines import baselines, strategy_records
+from leaderboard.baseline_scores import baselines, strategy_records
 from tests.support.fakes import write_corpus
 
 

@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 
 from csc_tasks.metrics.strategy import macro_f1
-from leaderboard.baselines import baselines
+from leaderboard.baseline_scores import baselines
 from leaderboard.numbers.drops import change, corrected
 from leaderboard.numbers.inference import Clustered, clustered
 from leaderboard.numbers.intervals import SHARE, UNBOUNDED
