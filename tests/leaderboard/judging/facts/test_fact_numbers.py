@@ -58,7 +58,8 @@ def test_the_rates_are_those_worked_out_by_hand(answered):
 
 def test_kappa_by_hand_where_the_two_rates_differ():
     """Fleiss' kappa of two raters (Scott's pi): chance takes the mean of their rates."""
-    from leaderboard.judging.facts import FactRating, Verdict, rates
+    from leaderboard.judging.fact_asking import Verdict
+    from leaderboard.judging.fact_ratings import FactRating, rates
 
     def rating(number, by_judge, by_rule):
         made = [(Verdict("5", "number", not wrong),) for wrong in (by_judge, by_rule)]
