@@ -3,7 +3,7 @@
 import json
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,8 +103,15 @@ def read_turns(samples: Path, judge: Judge) -> dict[Key, Turn]:
     }
 
 
-def compare(reference: Mapping[Key, Turn], other: Mapping[Key, Turn], judge: Judge) -> Differences:
-    """What differs in `other`, of turns that both have."""
+def compare(
+    reference: Mapping[Key, Turn],
+    other: Mapping[Key, Turn],
+    judge: Judge,
+    unlike: Collection[Key] = (),
+) -> Differences:
+    """What differs in `other`, of turns that both have. unlike: those whose prompts became other
+    tokens there.
+    """
     found = Differences()
     for key, one in reference.items():
         two = other.get(key)
@@ -116,7 +123,9 @@ def compare(reference: Mapping[Key, Turn], other: Mapping[Key, Turn], judge: Jud
         found.compared += 1
         if one.reply == two.reply:
             continue
-        if one.reply.strip() == two.reply.strip():
+        if key in unlike:
+            found.reasons["other tokens"] += 1
+        elif one.reply.strip() == two.reply.strip():
             found.reasons["white space"] += 1
         elif one.reply.rstrip("\ufffd") == two.reply.rstrip("\ufffd"):
             # The limit fell between the bytes of a character; llama.cpp leaves its half out.

@@ -28,6 +28,7 @@ from typing import Any
 from benchmarks.differences import (
     Differences,
     Judge,
+    Key,
     compare,
     logged_messages,
     read_turns,
@@ -38,8 +39,10 @@ from benchmarks.gguf_type import convert
 from benchmarks.serving import COMMANDS, GGML, Served, Start, environment, serve
 
 ROOT = Path(__file__).resolve().parents[1]
-CHECKED = 5
-"""So many prompts a server are compared token by token, the longest among them."""
+COUNTED = 5
+"""So many prompts of a server that does not tell its tokens are compared by their number, the
+longest among them: it has to read each for that.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +71,15 @@ def row(text: str) -> Row:
 def run(args: argparse.Namespace, one: Row) -> None:
     """The tasks of a row that have not been run yet, and what its server makes of prompts."""
     missing = [task for task in args.tasks if not _folder(args, one, task).is_dir()]
-    unchecked = one.kind in COMMANDS and not _prompts(args, one).is_file()
+    tasks = args.tasks if one.kind in COMMANDS else []
+    unchecked = [task for task in tasks if not _prompts(args, one, task).is_file()]
     if not missing and not unchecked:
         return
     with _server(args, one) as served:
         for task in missing:
             _evaluate(args, one, served, task)
-        if served is not None and unchecked:
-            _check_prompts(args, one, served)
+        for task in unchecked if served is not None else ():
+            _check_prompts(args, one, task, served)
 
 
 @contextmanager
@@ -146,25 +150,28 @@ def _model(args: argparse.Namespace, one: Row, served: Served | None) -> list[st
     return ["--model", "vllm", "--model_args", loaded, "--batch_size", "auto"]
 
 
-def _check_prompts(args: argparse.Namespace, one: Row, served: Served) -> None:
-    """Write how many of a few prompts the server reads as the reference's own tokens."""
+def _check_prompts(args: argparse.Namespace, one: Row, task: str, served: Served) -> None:
+    """Write which prompts the server reads as other tokens than the reference does."""
     judge = Judge(args.model)
-    task = args.tasks[0]
     ours = read_turns(samples_of(args, args.rows[0], task), judge)
+    theirs = read_turns(samples_of(args, one, task), judge)
     sent = dict(logged_messages(samples_of(args, one, task)))
-    # The longest, and others evenly between it and the shortest.
-    by_length = sorted(ours.keys() & sent.keys(), key=lambda key: len(ours[key].prompt))
-    step = max(1, (len(by_length) - 1) // (CHECKED - 1))
-    alike = [
-        same_tokens(
+    same = [key for key in sent if key in ours and ours[key].prompt == theirs[key].prompt]
+    by_length = sorted(same, key=lambda key: len(ours[key].prompt))
+    if one.kind == "transformers":
+        step = max(1, (len(by_length) - 1) // (COUNTED - 1))
+        by_length = by_length[::-step][:COUNTED]
+    unlike = [
+        key
+        for key in by_length
+        if not same_tokens(
             one.kind,
             server_tokens(one.kind, served.address, served.model, sent[key]),
             judge.tokens(ours[key].prompt),
         )
-        for key in by_length[::-step][:CHECKED]
     ]
-    counted = {"alike": sum(alike), "of": len(alike)}
-    _prompts(args, one).write_text(json.dumps(counted), encoding="utf-8")
+    checked = {"of": len(by_length), "unlike": unlike}
+    _prompts(args, one, task).write_text(json.dumps(checked), encoding="utf-8")
 
 
 def _folder(args: argparse.Namespace, one: Row, task: str) -> Path:
@@ -172,8 +179,8 @@ def _folder(args: argparse.Namespace, one: Row, task: str) -> Path:
     return folder
 
 
-def _prompts(args: argparse.Namespace, one: Row) -> Path:
-    file: Path = args.out / one.name / "prompts.json"
+def _prompts(args: argparse.Namespace, one: Row, task: str) -> Path:
+    file: Path = args.out / one.name / f"prompts-{task}.json"
     return file
 
 
@@ -193,7 +200,8 @@ def cells(args: argparse.Namespace, one: Row, task: str, judge: Judge) -> list[s
     differing = "-"
     if one != args.rows[0]:
         reference = read_turns(samples_of(args, args.rows[0], task), judge)
-        found = compare(reference, read_turns(samples_of(args, one, task), judge), judge)
+        theirs = read_turns(samples_of(args, one, task), judge)
+        found = compare(reference, theirs, judge, _unlike(_prompts(args, one, task)))
         differing = said(found)
     return [
         one.kind,
@@ -202,7 +210,7 @@ def cells(args: argparse.Namespace, one: Row, task: str, judge: Judge) -> list[s
         str(turns),
         f"{scores['strategy_acc,none']:.3f} {_interval(scores['strategy_acc_stderr,none'])}",
         f"{scores['unparsed,none']:.2f}",
-        _alike(_prompts(args, one)),
+        _alike(_prompts(args, one, task)),
         differing,
         f"{spent['server']:.1f}" if spent["server"] else "-",
         f"{spent['client']:.1f}",
@@ -227,8 +235,15 @@ def _interval(error: Any) -> str:
 def _alike(file: Path) -> str:
     if not file.is_file():
         return "-"
-    counted = json.loads(file.read_text(encoding="utf-8"))
-    return f"{counted['alike']} of {counted['of']}"
+    checked = json.loads(file.read_text(encoding="utf-8"))
+    return f"{checked['of'] - len(checked['unlike'])} of {checked['of']}"
+
+
+def _unlike(file: Path) -> set[Key]:
+    """Turns whose prompts the server read as other tokens."""
+    if not file.is_file():
+        return set()
+    return {(id_, turn) for id_, turn in json.loads(file.read_text(encoding="utf-8"))["unlike"]}
 
 
 HEAD = ["server", "precision", "task", "turns", "strategy accuracy", "unparsed"]

@@ -16,7 +16,7 @@ from lm_eval.utils import simple_parse_args_string
 
 from csc_tasks import play
 from csc_tasks.errors import CscError, ModelError, SettingError, require
-from csc_tasks.gguf import gguf_files, one_of_several
+from csc_tasks.gguf import gguf_files, one_of_several, splits_as_learned
 from csc_tasks.prompts import ChatTemplate, needs_parts, of_tokenizer
 from csc_tasks.tasks import SupportTask
 
@@ -198,6 +198,8 @@ def check_gguf(model_args: Mapping[str, Any]) -> None:
     if reason := one_of_several(Path(folder, str(file))):
         raise ModelError(reason)
     require("gguf", "real", f"gguf_file={file}")
+    if model_args.get("tokenizer") is None and (note := splits_as_learned(Path(folder, str(file)))):
+        log.warning(note)
 
 
 def check_chat_template(

@@ -9,9 +9,40 @@ quantised to NF4 or fetched in parts, which training and merging need.
 import re
 from pathlib import Path
 
+from csc_tasks.compat.transformers import gguf_split, knows_gguf_split, learn_gguf_split
+
 SUFFIX = ".gguf"
 PART = re.compile(r"-\d{5}-of-(\d{5})\.gguf$", re.IGNORECASE)
 """How llama.cpp names the parts of a model that it has split."""
+
+LIKE_GPT2 = {
+    "gpt-2",
+    "phi-2",
+    "gigachat",
+    "a.x-4.0",
+    "mellum",
+    "mpt",
+    "olmo",
+    "jais",
+    "exaone4",
+}
+"""Vocabularies, by their name in `tokenizer.ggml.pre`, that llama.cpp splits texts for as for
+GPT-2's; transformers does that with every name that it does not know.
+"""
+DIGIT_BY_DIGIT = {
+    "starcoder",
+    "refact",
+    "command-r",
+    "smollm",
+    "codeshell",
+    "exaone",
+    "minerva-7b",
+}
+"""Vocabularies that llama.cpp splits every digit off for, and then what lies between as GPT-2 does.
+transformers (5.24) knows none of them.
+"""
+DIGITS_OFF = r"\p{N}|'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s+(?=\p{N})|\s+(?!\S)|\s+"
+"""The same in one pass: white space before a digit stays together as it does before an end."""
 
 
 def gguf_files(name: str | Path) -> list[Path]:
@@ -38,6 +69,29 @@ def one_of_several(file: Path) -> str | None:
     return (
         f"{file}: one of the {int(part[1])} files of a model, and transformers reads a single one;"
         f" join them first: llama-gguf-split --merge {first} {whole}"
+    )
+
+
+def splits_as_learned(file: Path) -> str | None:
+    """Have transformers split texts for a GGUF file's vocabulary as its merges were learned, for
+    all tokenizers that are loaded from here on: where they are not, some texts become tokens that
+    the model never saw together (two spaces before a number). One line where it is not known how,
+    else None.
+
+    A file that cannot be read is left to who loads it.
+    """
+    for name in DIGIT_BY_DIGIT:
+        learn_gguf_split(name, DIGITS_OFF)
+    try:
+        name = gguf_split(file)
+    except Exception:  # Its reader raises whatever the bytes make it raise.
+        return None
+    if name is None or name in LIKE_GPT2 or knows_gguf_split(name):
+        return None
+    return (
+        f"{file.name}: its vocabulary was learned on texts split as {name!r}, which transformers"
+        " does not know: some texts become other tokens than in llama.cpp; the model's own"
+        " tokenizer, where you have it, does not (tokenizer=ORG/NAME)"
     )
 
 

@@ -23,7 +23,7 @@ BUILT_ON = {
     "languages": ["framework"],
     "out": ["errors"],
     "telling": ["out"],
-    "gguf": [],
+    "gguf": ["compat"],
     "reading": ["errors"],
     "arguments": ["telling"],
     "shapes": ["languages"],

@@ -13,7 +13,14 @@ import psutil
 import pytest
 
 from benchmarks import packaged, serving
-from benchmarks.differences import Judge, Turn, compare, read_turns, same_tokens
+from benchmarks.differences import (
+    Judge,
+    Turn,
+    compare,
+    read_turns,
+    same_tokens,
+    server_tokens,
+)
 from benchmarks.gguf_type import convert
 from benchmarks.servers import Row, cells, row, run, said, samples_of
 from benchmarks.serving import ServerError, Start, cpu_seconds, free_port, serve, serve_packaged
@@ -150,10 +157,10 @@ class FakeJudge:
         return self.apart
 
 
-def differences(gap: float, *pairs: tuple[Turn, Turn]):
+def differences(gap: float, *pairs: tuple[Turn, Turn], unlike=()):
     ours = {("c", place): one for place, (one, _) in enumerate(pairs)}
     theirs = {("c", place): other for place, (_, other) in enumerate(pairs)}
-    return compare(ours, theirs, FakeJudge(gap))
+    return compare(ours, theirs, FakeJudge(gap), unlike)
 
 
 def test_every_differing_reply_has_a_reason():
@@ -179,6 +186,12 @@ def test_two_tokens_that_are_as_likely_differ_by_rounding():
     found = differences(1e-4, (Turn("p", "Hello", True), Turn("p", "Help", True)))
     assert found.reasons == {"rounding": 1}
     assert said(differences(1.0, (Turn("p", "a", True), Turn("p", "a", True)))) == "0 of 1"
+
+
+def test_a_prompt_of_other_tokens_is_the_reason_before_any_other():
+    pairs = [(Turn("p", "Hello", True), Turn("p", reply, True)) for reply in ("Help", "Hello")]
+    found = differences(0.2, *pairs, unlike={("c", 0), ("c", 1)})
+    assert (found.reasons, found.widest) == ({"other tokens": 1}, 0.0)
 
 
 def test_of_transformers_serve_the_number_of_tokens_is_compared():
@@ -264,8 +277,36 @@ def played(tmp_path_factory):
 @pytest.mark.real
 def test_servers_are_sent_the_prompts_that_hf_is_given(played):
     for one in played.rows[1:]:
-        counted = json.loads((played.out / one.name / "prompts.json").read_text())
-        assert counted == {"alike": 5, "of": 5}
+        file = played.out / one.name / "prompts-csc_conv_ref.json"
+        checked = json.loads(file.read_text())
+        assert checked["unlike"] == []
+        # `transformers serve` reads every prompt for its count.
+        assert checked["of"] == 5 if one.kind == "transformers" else checked["of"] > 15
+
+
+TEXTS = [
+    "my account number is  351531510.",
+    "code:\n\n1  2\t3\n4",
+    "   12 and  ab   c",
+    "It's 5 o'clock, isn't it? 3's",
+    "订单 12345，尾号  6789。",
+    "½ ٣ ²  7 🙂  8\u3000\u30009",
+    "  ",
+    "a\r\n\r\n12",
+]
+
+
+@pytest.mark.real
+def test_an_unpacked_file_reads_texts_as_llama_cpp_does(played):
+    """The tokens of the converted folder beside those of llama.cpp's own tokenizer."""
+    judge = Judge(played.model)
+    start = Start("llama.cpp", played.gguf, "Q4_1", slots=1, context=512)
+    with serve(start, played.out / "tokens.log", wait=120) as served:
+        for text in TEXTS:
+            messages = [{"role": "user", "content": text}]
+            theirs = server_tokens("llama.cpp", served.address, served.model, messages)
+            ours = judge.tokens(judge.text((json.dumps(messages),)))
+            assert ours == theirs, text
 
 
 @pytest.mark.real

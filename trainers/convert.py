@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from csc_tasks.errors import ModelError, SettingError, require
-from csc_tasks.gguf import gguf_files, one_of_several
+from csc_tasks.gguf import gguf_files, one_of_several, splits_as_learned
 from csc_tasks.out import replace_folder
 from csc_tasks.telling import tell
 from trainers.merge import check_folder
 from trainers.merge_check import differing_weights
 
 DTYPES = ("float32", "bfloat16", "float16")
-PROBE = "[Greeting] Hello, how can I help?\n您好，请问有什么可以帮您？ 12:30"
+PROBE = "[Greeting] Hello, how can I help?\n您好，请问有什么可以帮您？ 12:30\n\n1  2"
 """Text that both tokenizers have to read alike."""
 
 
@@ -143,6 +143,8 @@ def _read(file: Path, kind: Any) -> tuple[Any, Any]:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     folder, where = str(file.parent), {"gguf_file": file.name}
+    if note := splits_as_learned(file):
+        print(f"note: {note}", file=sys.stderr)
     what = "not a GGUF file that transformers can read"
     try:
         AutoConfig.from_pretrained(folder, **where)

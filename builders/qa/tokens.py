@@ -3,9 +3,10 @@ names, else by an estimate.
 """
 
 from csc_tasks.errors import SettingError, require
-from csc_tasks.gguf import gguf_files
+from csc_tasks.gguf import gguf_files, splits_as_learned
 from csc_tasks.llm.outcomes import Answer
 from csc_tasks.metrics.segment import chinese_tokens
+from csc_tasks.telling import tell
 
 ESTIMATE = (
     "the estimate (one token for each Chinese character and mark, one for every four letters or"
@@ -58,6 +59,8 @@ def _load(name: str):
     if len(files) == 1:
         require("gguf", "real", "--tokenizer with a GGUF file")
         place, reading = str(files[0].parent), {"gguf_file": files[0].name}
+        if note := splits_as_learned(files[0]):
+            tell(f"note: {note}")
     else:
         place, reading = name, {}
     try:

@@ -2,6 +2,8 @@
 
 - 5.24 renamed the cache argument of `forward`: `past_key_values` is `cache` now, and 5.40 drops the
   old name.
+- A GGUF file's tokenizer is built by integrations/gguf/gguf_tokenizer_mapping.py since 5.23, from a
+  table of how vocabularies split texts.
 - Lockstep play has a cache layer of its own (play/cache_layer.py), and so depends on what
   transformers asks of one. Before 5.18 a layer needed `get_max_cache_shape` in place of
   `get_max_length`.
@@ -14,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from functools import lru_cache, wraps
+from pathlib import Path
 from typing import Any
 
 CACHE_NAMES = ("cache", "past_key_values")
@@ -139,3 +142,32 @@ def why_no_lockstep() -> str | None:
                 " position_ids there"
             )
     return None
+
+
+def gguf_split(file: Path) -> str | None:
+    """What a GGUF file says its byte-level vocabulary splits texts by (`tokenizer.ggml.pre`); None
+    where it says nothing or has another kind of vocabulary.
+    """
+    from transformers.integrations.gguf.reader import read_gguf_metadata
+
+    metadata, _ = read_gguf_metadata(str(file))
+    if metadata.get("tokenizer.ggml.model") != "gpt2":
+        return None
+    split = metadata.get("tokenizer.ggml.pre")
+    return str(split) if split else None
+
+
+def learn_gguf_split(name: str, pattern: str) -> None:
+    """Have transformers split texts by `pattern` for files that say `name`, unless it knows the
+    name itself.
+    """
+    from transformers.integrations.gguf import gguf_tokenizer_mapping
+
+    gguf_tokenizer_mapping.GGUF_PRE_TOKENIZER_SPLITS.setdefault(name, pattern)
+
+
+def knows_gguf_split(name: str) -> bool:
+    """Whether transformers splits texts for files that say `name` in another way than GPT-2's."""
+    from transformers.integrations.gguf import gguf_tokenizer_mapping
+
+    return name in gguf_tokenizer_mapping.GGUF_PRE_TOKENIZER_SPLITS

@@ -19,7 +19,7 @@ from csc_tasks.doctor.model_play import lockstep
 from csc_tasks.doctor.model_template import template_findings
 from csc_tasks.doctor.subject import Subject, in_bytes
 from csc_tasks.errors import require
-from csc_tasks.gguf import gguf_files, one_of_several
+from csc_tasks.gguf import gguf_files, one_of_several, splits_as_learned
 
 
 def describe(name: str, adapter: str | None = None, load: bool = False) -> Iterator[Finding]:
@@ -132,6 +132,8 @@ def model_findings(subject: Subject) -> Iterator[Finding]:
 
     if subject.gguf:
         require("gguf", "real", "a GGUF file")
+        if note := splits_as_learned(subject.gguf):
+            yield Finding(NOTE, "tokenizer", note, "name the model's own: tokenizer=ORG/NAME")
     reading: dict[str, Any] = subject.reading
     subject.config = AutoConfig.from_pretrained(subject.folder, **reading)
     subject.tokenizer = AutoTokenizer.from_pretrained(subject.folder, **reading)

@@ -1,5 +1,7 @@
 """Models in GGUF files: unpacked once, or played as they are; else one line says why not."""
 
+import random
+
 import numpy as np
 import pytest
 from lm_eval import simple_evaluate
@@ -8,9 +10,9 @@ from lm_eval.tasks import TaskManager
 from builders.qa.tokens import TokenCounter
 from csc_tasks import TASKS_DIR, checks
 from csc_tasks.cli import main
-from csc_tasks.doctor import BROKEN, OK, model
+from csc_tasks.doctor import BROKEN, NOTE, OK, model
 from csc_tasks.errors import ModelError
-from csc_tasks.gguf import gguf_files
+from csc_tasks.gguf import DIGITS_OFF, gguf_files
 from csc_tasks.metrics.weights import place
 from tests.support.fakes import write_corpus
 from tests.support.gguf_model import make_gguf
@@ -46,7 +48,7 @@ def test_the_folder_holds_the_weights_of_the_file(file, unpacked):
         expected = torch.tensor(gguf.quants.dequantize(tensor.data, tensor.tensor_type))
         assert torch.equal(weights[name], expected), name
     tokenizer = AutoTokenizer.from_pretrained(unpacked)
-    # Bytes are the tokens from 3 on, in the alphabet's order, and a space with a t is the last.
+    # Bytes are the tokens from 3 on, in the alphabet's order; a space with a t comes after them.
     assert tokenizer.decode(tokenizer.encode("hä 您 the")) == "hä 您 the"
     assert tokenizer.encode(" t") == [259]
     assert tokenizer.eos_token == "<|im_end|>" and "<|im_start|>" in tokenizer.chat_template
@@ -241,3 +243,69 @@ def test_a_folder_with_an_ordinary_model_is_one(file, unpacked, tmp_path):
     (tmp_path / NAME).symlink_to(file)
     assert gguf_files(tmp_path) == [] and gguf_files("ORG/NAME") == []
     assert gguf_files(tmp_path / NAME) == [tmp_path / NAME] and gguf_files(unpacked) == []
+
+
+@pytest.mark.parametrize("split", ["smollm", "gpt-2", "", "qwen2"])
+def test_texts_are_split_as_the_vocabulary_was_learned(split, tmp_path, capsys):
+    """Where digits are split off first, spaces before them stay together; elsewhere the last goes
+    with what follows.
+    """
+    from transformers import AutoTokenizer
+
+    file = make_gguf(tmp_path / "made.gguf", split=split)
+    assert main(["convert", str(file), "--out", str(tmp_path / "folder")]) == 0
+    assert "does not know" not in capsys.readouterr().err
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "folder")
+    pieces = tokenizer.convert_ids_to_tokens(tokenizer.encode("is  35  ."))
+    together = ["ĠĠ"] if split == "smollm" else ["Ġ", "Ġ"]
+    assert pieces == ["i", "s", *together, "3", "5", "Ġ", "Ġ", "."]
+
+
+def test_a_vocabulary_that_nobody_knows_is_said(tmp_path, capsys, caplog):
+    file = make_gguf(tmp_path / "made.gguf", split="deepseek-coder")
+    note = "made.gguf: its vocabulary was learned on texts split as 'deepseek-coder'"
+    assert main(["convert", str(file), "--out", str(tmp_path / "folder")]) == 0
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if note in line]
+    assert line.startswith("note: ") and line.endswith("does not (tokenizer=ORG/NAME)")
+    named = {"pretrained": str(tmp_path), "gguf_file": file.name}
+    checks.check_gguf(named | {"tokenizer": "ORG/NAME"})
+    assert not caplog.records
+    checks.check_gguf(named)
+    assert note in caplog.text
+    (finding,) = [one for one in model.describe(str(file)) if one.subject == "tokenizer"]
+    assert finding.state == NOTE and note in finding.found
+
+
+def test_digits_off_is_digits_first_and_then_as_gpt_2():
+    """One pattern against the two steps that it stands for, on texts drawn of what matters."""
+    from tokenizers import Regex, pre_tokenizers
+
+    two_steps = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(False)]
+    )
+    bytes_alone = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    one = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(DIGITS_OFF), behavior="isolated"), bytes_alone]
+    )
+    draw = random.Random(0)
+    marks = [
+        " ",
+        "  ",
+        "\n",
+        "\t",
+        "7",
+        "½",
+        "٣",
+        "a",
+        "é",
+        "您",
+        "'s",
+        "'",
+        ".",
+        "$",
+        "🙂",
+        "\u3000",
+    ]
+    for _ in range(3000):
+        text = "".join(draw.choices(marks, k=draw.randint(1, 9)))
+        assert one.pre_tokenize_str(text) == two_steps.pre_tokenize_str(text), repr(text)

@@ -7,17 +7,17 @@ from tests.support.models import CHATML
 HIDDEN, INNER, LAYERS, HEADS, KV_HEADS = 32, 64, 2, 2, 1
 
 
-def make_gguf(file: Path, seed: int = 0, positions: int = 8192) -> Path:
+def make_gguf(file: Path, seed: int = 0, positions: int = 8192, split: str = "") -> Path:
     """Write the file as llama.cpp's converter lays one out. Its matrices are in Q8_0, whose blocks
-    of 32 a hidden size of 32 holds.
+    of 32 a hidden size of 32 holds. split: what its vocabulary splits texts by.
     """
     import gguf
     import numpy as np
     from tokenizers import pre_tokenizers
 
     specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    # A list with nothing in it cannot be written, so there is one merge: of a space and a t.
-    tokens = [*specials, *sorted(pre_tokenizers.ByteLevel.alphabet()), "Ġt"]
+    # Two spaces are a token too, by which it shows how texts are split.
+    tokens = [*specials, *sorted(pre_tokenizers.ByteLevel.alphabet()), "Ġt", "ĠĠ"]
     file.parent.mkdir(parents=True, exist_ok=True)
     writer = gguf.GGUFWriter(file, "llama")
     writer.add_name("tiny")
@@ -34,7 +34,9 @@ def make_gguf(file: Path, seed: int = 0, positions: int = 8192) -> Path:
     writer.add_tokenizer_model("gpt2")
     writer.add_token_list(tokens)
     writer.add_token_types([3] * len(specials) + [1] * (len(tokens) - len(specials)))
-    writer.add_token_merges(["Ġ t"])
+    writer.add_token_merges(["Ġ t", "Ġ Ġ"])
+    if split:
+        writer.add_tokenizer_pre(split)
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
     writer.add_pad_token_id(0)
