@@ -1,5 +1,5 @@
 # make test   lint and test suite         make demo   tiny models trained, evaluated and compared, offline
-# make real   a real chat model on a CPU: untrained and with adapters, in every style (46 minutes on two cores), then as what
+# make real   a real chat model on a CPU: untrained and with adapters, in every style (40 minutes on two cores), then as what
 #             builders and judges ask, and the tests marked `real`
 # The first call sets up .venv with the versions in constraints.txt. PYTHON names the interpreter (3.11 or newer), TORCH another build
 # of torch.
