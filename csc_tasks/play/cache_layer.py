@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 ROOM = 128
 """Slots are added in steps of this many, so that the cache is copied seldom and stays near the size
-it must have.
+it must have. New memory is slow: the system clears every page of it when it is first written to.
 """
 
 
@@ -36,7 +36,6 @@ def layer_class() -> type[Any]:
 
     It needs transformers, which is imported only where a model of it plays.
     """
-    import torch
     from torch import Tensor
     from transformers.cache_utils import CacheLayerMixin
 
@@ -50,24 +49,16 @@ def layer_class() -> type[Any]:
         is_sliding = False
         is_croppable = True
 
-        def __init__(self, count: int) -> None:
+        def __init__(self, count: int, slots: int = 0) -> None:
+            """slots: as many as are likely to be needed, so that none are added later."""
             super().__init__()  # type: ignore[no-untyped-call]  # as transformers has it
-            self.count = count
+            self.count, self.slots = count, slots
             self.target: Target | None = None
 
         def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
             self.dtype, self.device = key_states.dtype, key_states.device
-            # Zeros and not just any memory: masked slots are multiplied by 0, and what lies there
-            # might be NaN.
             self.keys, self.values = (
-                torch.zeros(
-                    self.count,
-                    states.shape[1],
-                    0,
-                    states.shape[3],
-                    dtype=states.dtype,
-                    device=states.device,
-                )
+                states.new_empty(self.count, states.shape[1], 0, states.shape[3])
                 for states in (key_states, value_states)
             )
             self.is_initialized = True
@@ -81,7 +72,7 @@ def layer_class() -> type[Any]:
             to = self.target
             assert to is not None, "rows.py sets the target before every forward pass"
             if self.keys.shape[2] < to.length:
-                slots = -(-to.length // ROOM) * ROOM
+                slots = -(-max(to.length, self.slots) // ROOM) * ROOM
                 self.keys, self.values = grown(self.keys, slots), grown(self.values, slots)
             return (
                 self._stored(self.keys, key_states, to),
@@ -121,10 +112,11 @@ def layer_class() -> type[Any]:
             return -1
 
     def grown(states: Tensor, slots: int) -> Tensor:
-        larger = torch.zeros(
-            *states.shape[:2], slots, states.shape[3], dtype=states.dtype, device=states.device
-        )
+        larger = states.new_empty(*states.shape[:2], slots, states.shape[3])
         larger[:, :, : states.shape[2]] = states
+        # Zeros and not just any memory: masked slots are multiplied by 0, and what lies there might
+        # be NaN.
+        larger[:, :, states.shape[2] :] = 0
         return larger
 
     return RowLayer

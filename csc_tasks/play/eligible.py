@@ -49,7 +49,7 @@ def why_plain(
         or by_adapter(getattr(lm.model, "peft_config", {}).values())
         or by_model(without_adapter(lm.model))
         or (None if chooses else _generation(lm, requests))
-        or _tried(lm, longest or _longest(lm, requests))
+        or _tried(lm, longest or longest_prompt(lm, requests))
     )
 
 
@@ -120,7 +120,7 @@ def _generation(lm: LM, requests: Sequence[PlayInstance]) -> str | None:
     return None
 
 
-def _longest(lm: LM, requests: Sequence[PlayInstance]) -> int:
+def longest_prompt(lm: LM, requests: Sequence[PlayInstance]) -> int:
     """How many tokens about the longest prompt has: that of a conversation's last turn, after the
     corpus's turns.
     """

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from csc_tasks.play.ahead import Ahead
 from csc_tasks.play.book import Book
 from csc_tasks.play.chains import Chain
+from csc_tasks.play.eligible import longest_prompt
 from csc_tasks.play.failures import Tally
 from csc_tasks.play.forced import longest_name, options
 from csc_tasks.play.likelihoods import likelihoods, option_tokens
@@ -91,7 +92,9 @@ class _Replies:
         self.renderer = renderer
         self.progress = progress
         self.seats = Seats(chains, batch_size, self._cached, self._tokens)
-        self.rows = Rows(self.lm, self.seats.count, spare=1)
+        asked = [request for chain in chains for request in chain.requests]
+        longest = longest_prompt(self.lm, asked)
+        self.rows = Rows(self.lm, self.seats.count, spare=1, slots=longest)
         self.stop, self.ahead = Stop(self.lm), Ahead(chains)
         self.replies: dict[int, Reply] = {}
         # Of prompts that other rows held but for the last token: that token, for the next step.

@@ -64,7 +64,8 @@ class Rows:
     prompts, `encoded` those of them that were computed, and `decoded` the tokens of replies.
     """
 
-    def __init__(self, lm: LM, count: int, spare: int = 0) -> None:
+    def __init__(self, lm: LM, count: int, spare: int = 0, slots: int = 0) -> None:
+        """slots: tokens that a row is likely to hold at most; it may hold more."""
         import torch
         from transformers import Cache
 
@@ -72,7 +73,7 @@ class Rows:
         self.held: list[list[int]] = [[] for _ in range(count + spare)]
         self.asked = self.encoded = self.decoded = 0
         layers = lm.model.config.get_text_config(decoder=True).num_hidden_layers
-        self.layers = [layer_class()(count + spare) for _ in range(layers)]
+        self.layers = [layer_class()(count + spare, slots) for _ in range(layers)]
         self.cache = Cache(layers=self.layers)
         base = without_adapter(lm.model)
         self.cache_argument = cache_argument(base) or CACHE_NAMES[0]

@@ -255,3 +255,19 @@ def test_memory_within_a_job_of_a_batch_system(tmp_path, monkeypatch):
         (folder / "memory.max").write_text(f"{limit}\n")
         (folder / "memory.current").write_text("2000\n")
     assert linears._free_memory() == 7000
+
+
+def test_slots_that_will_be_needed_are_there_from_the_start(model):
+    """Adding some copies the whole cache, so what is expected is taken at once; more may come."""
+    reserved, grown = Rows(model, 2, slots=300), Rows(model, 2)
+    prompts = [list(range(3, 40)), list(range(50, 80))]
+    logits = [rows.encode([0, 1], prompts) for rows in (reserved, grown)]
+    held = [(rows.layers[0].keys.shape[2], rows.layers[0].keys) for rows in (reserved, grown)]
+    assert [slots for slots, _ in held] == [384, 128]
+    # Nobody looks at what was reserved, and it is no NaN.
+    assert not held[0][1][:, :, 40:].any()
+    assert all(torch.equal(logits[0][row], logits[1][row]) for row in (0, 1))
+    longer = [3 + place % 200 for place in range(400)]
+    after = [rows.encode([0], [longer])[0] for rows in (reserved, grown)]
+    assert reserved.layers[0].keys.shape[2] == grown.layers[0].keys.shape[2] == 512
+    assert torch.equal(*after)
