@@ -80,8 +80,8 @@ def splits_as_learned(file: Path) -> str | None:
 
     A file that cannot be read is left to who loads it.
     """
-    for name in DIGIT_BY_DIGIT:
-        learn_gguf_split(name, DIGITS_OFF)
+    for known in DIGIT_BY_DIGIT:
+        learn_gguf_split(known, DIGITS_OFF)
     try:
         name = gguf_split(file)
     except Exception:  # Its reader raises whatever the bytes make it raise.

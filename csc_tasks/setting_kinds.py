@@ -117,11 +117,11 @@ class Names(Text):
         return tuple(part.strip() for part in parts if part.strip())
 
 
-class TokenPrice(Listed):
+class TokenPrice(Text):
     """`0.15,0.60`, or a list of two numbers."""
 
     def read(self, given: Any) -> Price:
         try:
-            return Price.parse(super().read(given))
+            return Price.parse(Listed().read(given))
         except SettingError as problem:
             raise ValueError(str(problem)) from None
