@@ -228,6 +228,24 @@ def test_junit_and_markdown_hold_whatever_a_name_holds(name):
     assert cells == {11}
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (-0.1, -0.00004, "-5.0 (-10.0 to -0.004)"),
+        (-0.1, 0.00004, "-5.0 (-10.0 to +0.004)"),
+        (-0.1, 0.0, "-5.0 (-10.0 to +0.0)"),
+    ],
+)
+def test_a_bound_beside_0_says_on_which_side_it_lies(low, high, shown):
+    """It decides whether a drop is significant."""
+    column = columns.column(REF, "strategy_acc", "signature")
+    before = Clustered(*[tuple("abcd")] * 2, np.full(4, 4), np.array([4.0, 3, 4, 4]), None, SHARE)
+    change = drops.change(before, replace(before, sums=np.array([4.0, 2, 4, 4])), True)
+    (made,) = corrected([replace(change, difference=-0.05, low=low, high=high)])
+    outcome = Outcome((Compared("org/model", column, made, ()),), (), ())
+    assert f"| {shown} |" in as_markdown(outcome)
+
+
 def test_junit_says_why_nothing_can_be_told(capsys, tmp_path, last):
     xml, markdown = tmp_path / "a" / "gate.xml", tmp_path / "gate.md"
     files = ("--junit", xml, "--markdown", markdown)
