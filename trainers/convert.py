@@ -17,6 +17,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
+from csc_tasks.compat.transformers import gguf_ends
 from csc_tasks.errors import ModelError, SettingError, require
 from csc_tasks.gguf import gguf_files, one_of_several, splits_as_learned
 from csc_tasks.out import replace_folder
@@ -165,7 +166,10 @@ def _read(file: Path, kind: Any) -> tuple[Any, Any]:
             f"{file}: lacks {len(missing)} of the weights that a {type(loaded).__name__} needs"
             f" ({', '.join(missing[:3])}); take a whole file"
         )
-    return tokenizer, plain_model(loaded, kind)
+    model = plain_model(loaded, kind)
+    # transformers takes the end of text alone, and a chat model ends a turn.
+    model.generation_config.eos_token_id = gguf_ends(file) or None
+    return tokenizer, model
 
 
 def _weights(folder: Path, kind: Any) -> Any:

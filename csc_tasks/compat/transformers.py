@@ -157,6 +157,15 @@ def gguf_split(file: Path) -> str | None:
     return str(split) if split else None
 
 
+def gguf_ends(file: Path) -> list[int]:
+    """The tokens that end a reply by a GGUF file: end of text, of a turn, of a message."""
+    from transformers.integrations.gguf.reader import read_gguf_metadata
+
+    metadata, _ = read_gguf_metadata(str(file))
+    ends = (metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot", "eom"))
+    return sorted({int(token) for token in ends if token is not None})
+
+
 def learn_gguf_split(name: str, pattern: str) -> None:
     """Have transformers split texts by `pattern` for files that say `name`, unless it knows the
     name itself.

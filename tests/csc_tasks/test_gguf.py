@@ -261,6 +261,19 @@ def test_texts_are_split_as_the_vocabulary_was_learned(split, tmp_path, capsys):
     assert pieces == ["i", "s", *together, "3", "5", "Ġ", "Ġ", "."]
 
 
+def test_generation_stops_where_a_turn_ends(tmp_path):
+    """Gemma's files say an end of text and another one of a turn."""
+    from transformers import GenerationConfig
+
+    for name, ends in (("gemma", {"end": 0, "turn": 2}), ("qwen", {"end": 2, "turn": 2})):
+        file = make_gguf(tmp_path / f"{name}.gguf", **ends)
+        assert main(["convert", str(file), "--out", str(tmp_path / name)]) == 0
+        stops = GenerationConfig.from_pretrained(tmp_path / name).eos_token_id
+        assert stops == sorted(set(ends.values()))
+    lines = {finding.subject: finding for finding in model.describe(str(tmp_path / "gemma"))}
+    assert lines["stops"].state == OK
+
+
 def test_a_vocabulary_that_nobody_knows_is_said(tmp_path, capsys, caplog):
     file = make_gguf(tmp_path / "made.gguf", split="deepseek-coder")
     note = "made.gguf: its vocabulary was learned on texts split as 'deepseek-coder'"

@@ -7,9 +7,17 @@ from tests.support.models import CHATML
 HIDDEN, INNER, LAYERS, HEADS, KV_HEADS = 32, 64, 2, 2, 1
 
 
-def make_gguf(file: Path, seed: int = 0, positions: int = 8192, split: str = "") -> Path:
+def make_gguf(
+    file: Path,
+    seed: int = 0,
+    positions: int = 8192,
+    split: str = "",
+    end: int = 2,
+    turn: int | None = None,
+) -> Path:
     """Write the file as llama.cpp's converter lays one out. Its matrices are in Q8_0, whose blocks
-    of 32 a hidden size of 32 holds. split: what its vocabulary splits texts by.
+    of 32 a hidden size of 32 holds. split: what its vocabulary splits texts by. end, turn: the
+    tokens that end texts and turns.
     """
     import gguf
     import numpy as np
@@ -38,7 +46,9 @@ def make_gguf(file: Path, seed: int = 0, positions: int = 8192, split: str = "")
     if split:
         writer.add_tokenizer_pre(split)
     writer.add_bos_token_id(1)
-    writer.add_eos_token_id(2)
+    writer.add_eos_token_id(end)
+    if turn is not None:
+        writer.add_eot_token_id(turn)
     writer.add_pad_token_id(0)
     writer.add_add_bos_token(False)
     writer.add_chat_template(CHATML)
