@@ -74,8 +74,8 @@ def one_of_several(file: Path) -> str | None:
 
 def splits_as_learned(file: Path) -> str | None:
     """Have transformers split texts for a GGUF file's vocabulary as its merges were learned, for
-    all tokenizers that are loaded from here on: where they are not, some texts become tokens that
-    the model never saw together (two spaces before a number). One line where it is not known how,
+    all tokenizers that are loaded from here on: otherwise some texts, such as two spaces before a
+    number, become tokens that the model never saw together. One line where it is not known how,
     else None.
 
     A file that cannot be read is left to who loads it.
@@ -90,8 +90,8 @@ def splits_as_learned(file: Path) -> str | None:
         return None
     return (
         f"{file.name}: its vocabulary was learned on texts split as {name!r}, which transformers"
-        " does not know: some texts become other tokens than in llama.cpp; the model's own"
-        " tokenizer, where you have it, does not (tokenizer=ORG/NAME)"
+        " does not know: some texts become other tokens than in llama.cpp; take the model's own"
+        " tokenizer where you have it (tokenizer=ORG/NAME)"
     )
 
 

@@ -133,7 +133,7 @@ def model_findings(subject: Subject) -> Iterator[Finding]:
     if subject.gguf:
         require("gguf", "real", "a GGUF file")
         if note := splits_as_learned(subject.gguf):
-            yield Finding(NOTE, "tokenizer", note, "name the model's own: tokenizer=ORG/NAME")
+            yield Finding(NOTE, "tokenizer", note)
     reading: dict[str, Any] = subject.reading
     subject.config = AutoConfig.from_pretrained(subject.folder, **reading)
     subject.tokenizer = AutoTokenizer.from_pretrained(subject.folder, **reading)

@@ -279,7 +279,7 @@ def test_a_vocabulary_that_nobody_knows_is_said(tmp_path, capsys, caplog):
     note = "made.gguf: its vocabulary was learned on texts split as 'deepseek-coder'"
     assert main(["convert", str(file), "--out", str(tmp_path / "folder")]) == 0
     (line,) = [line for line in capsys.readouterr().err.splitlines() if note in line]
-    assert line.startswith("note: ") and line.endswith("does not (tokenizer=ORG/NAME)")
+    assert line.startswith("note: ") and line.endswith("where you have it (tokenizer=ORG/NAME)")
     named = {"pretrained": str(tmp_path), "gguf_file": file.name}
     checks.check_gguf(named | {"tokenizer": "ORG/NAME"})
     assert not caplog.records
