@@ -45,19 +45,11 @@ from csc_tasks.play.chains import Answered, conversations, in_order
 from csc_tasks.play.failures import Tally
 from csc_tasks.play.forced import check_forced
 from csc_tasks.play.linears import packed
+from csc_tasks.play.played import Choice, LivePlayed, Played
 from csc_tasks.play.ranks import length, share
+from csc_tasks.play.renderer import Renderer
 from csc_tasks.play.repeats import check_sampled, own_seed, seed_of
-from csc_tasks.play.requests import (
-    CHOOSE,
-    FORMAT,
-    GENERATE,
-    Choice,
-    LivePlayed,
-    Played,
-    PlayInstance,
-    Renderer,
-    Seat,
-)
+from csc_tasks.play.requests import CHOOSE, FORMAT, GENERATE, PlayInstance, Seat
 from csc_tasks.play.way import CONCURRENT, LOCKSTEP, PLAIN, Way
 
 __all__ = [

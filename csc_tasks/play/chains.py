@@ -18,14 +18,9 @@ from csc_tasks.framework import likeliest
 from csc_tasks.live.customers import Move
 from csc_tasks.play.failures import Failure, Tally
 from csc_tasks.play.forced import begun, longest_name
-from csc_tasks.play.requests import (
-    Choice,
-    Chosen,
-    LivePlayed,
-    Played,
-    PlayInstance,
-    Renderer,
-)
+from csc_tasks.play.played import Choice, LivePlayed, Played
+from csc_tasks.play.renderer import Renderer
+from csc_tasks.play.requests import Chosen, PlayInstance
 from csc_tasks.play.stopwatch import Stopwatch
 from csc_tasks.play.told import Told
 from csc_tasks.prompts import TEXT, Reply, TurnPrompt, read_begun, read_reply, writable

@@ -28,7 +28,8 @@ from csc_tasks.play.failures import Failure, Tally
 from csc_tasks.play.forced import LIKELIHOOD, longest_name, options
 from csc_tasks.play.guided import BY_NAME, find_way, reader, settings
 from csc_tasks.play.live import chain_of
-from csc_tasks.play.requests import PlayInstance, Renderer
+from csc_tasks.play.renderer import Renderer
+from csc_tasks.play.requests import PlayInstance
 from csc_tasks.play.server import Server
 from csc_tasks.play.structured import FormParameters
 from csc_tasks.play.told import Told

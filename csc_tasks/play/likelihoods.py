@@ -5,7 +5,7 @@ their sums.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from csc_tasks.play.requests import Renderer
+from csc_tasks.play.renderer import Renderer
 from csc_tasks.tokens import shared_prefix
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ from csc_tasks.live.dialogue import CAP
 from csc_tasks.play.api import is_api
 from csc_tasks.play.chains import Chain
 from csc_tasks.play.failures import Failure
-from csc_tasks.play.requests import LivePlayed, Played, PlayInstance, Raw
+from csc_tasks.play.played import LivePlayed, Played, Raw
+from csc_tasks.play.requests import PlayInstance
 from csc_tasks.prompts import TurnPrompt
 from csc_tasks.refusals import TooLong
 from csc_tasks.timing import Timing

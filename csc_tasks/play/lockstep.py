@@ -25,7 +25,8 @@ from csc_tasks.play.failures import Tally
 from csc_tasks.play.forced import longest_name, options
 from csc_tasks.play.likelihoods import likelihoods, option_tokens
 from csc_tasks.play.live import chain_of
-from csc_tasks.play.requests import PlayInstance, Renderer
+from csc_tasks.play.renderer import Renderer
+from csc_tasks.play.requests import PlayInstance
 from csc_tasks.play.rows import Rows
 from csc_tasks.play.seats import Seats
 from csc_tasks.play.stop import Reply, Stop

@@ -22,7 +22,8 @@ from csc_tasks.play.chains import Chain, windows
 from csc_tasks.play.failures import Tally
 from csc_tasks.play.forced import longest_name, options
 from csc_tasks.play.live import chain_of
-from csc_tasks.play.requests import PlayInstance, Renderer
+from csc_tasks.play.renderer import Renderer
+from csc_tasks.play.requests import PlayInstance
 from csc_tasks.timing import BATCH, Timing
 
 

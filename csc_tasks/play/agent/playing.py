@@ -20,7 +20,8 @@ from csc_tasks.play.book import Book
 from csc_tasks.play.chains import Chain
 from csc_tasks.play.concurrent import Asking, answered
 from csc_tasks.play.failures import Failure, Tally
-from csc_tasks.play.requests import PlayInstance, Renderer
+from csc_tasks.play.renderer import Renderer
+from csc_tasks.play.requests import PlayInstance
 from csc_tasks.play.server import Server
 from csc_tasks.play.told import Told
 from csc_tasks.prompts import SPOKEN, TEXT, TurnPrompt

@@ -10,7 +10,8 @@ from lm_eval.models.utils_hf import stop_sequences_criteria
 
 from csc_tasks import observe
 from csc_tasks.play import eligible, likelihoods, lockstep, rows
-from csc_tasks.play.requests import PlayInstance, Renderer
+from csc_tasks.play.renderer import Renderer
+from csc_tasks.play.requests import PlayInstance
 from csc_tasks.play.stop import Reply, Stop
 from csc_tasks.prompts import TurnPrompt, instructions
 from csc_tasks.tokens import shared_prefix
