@@ -167,8 +167,10 @@ def _read(file: Path, kind: Any) -> tuple[Any, Any]:
             f" ({', '.join(missing[:3])}); take a whole file"
         )
     model = plain_model(loaded, kind)
-    # transformers takes the end of text alone, and a chat model ends a turn.
-    model.generation_config.eos_token_id = gguf_ends(file) or None
+    ends = gguf_ends(file)
+    if len(ends) > 1:
+        # transformers takes the end of text alone, and a chat model ends a turn.
+        model.generation_config.eos_token_id = ends
     return tokenizer, model
 
 
