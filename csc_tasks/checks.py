@@ -198,7 +198,7 @@ def check_gguf(model_args: Mapping[str, Any]) -> None:
     if reason := one_of_several(Path(folder, str(file))):
         raise ModelError(reason)
     require("gguf", "real", f"gguf_file={file}")
-    if model_args.get("tokenizer") is None and (note := splits_as_learned(Path(folder, str(file)))):
+    if not model_args.get("tokenizer") and (note := splits_as_learned(Path(folder, str(file)))):
         log.warning(note)
 
 

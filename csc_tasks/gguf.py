@@ -9,7 +9,12 @@ quantised to NF4 or fetched in parts, which training and merging need.
 import re
 from pathlib import Path
 
-from csc_tasks.compat.transformers import gguf_split, knows_gguf_split, learn_gguf_split
+from csc_tasks.compat.transformers import (
+    gguf_split,
+    knows_gguf_split,
+    learn_gguf_split,
+    why_no_gguf_splits,
+)
 
 SUFFIX = ".gguf"
 PART = re.compile(r"-\d{5}-of-(\d{5})\.gguf$", re.IGNORECASE)
@@ -25,6 +30,8 @@ LIKE_GPT2 = {
     "olmo",
     "jais",
     "exaone4",
+    "trillion",
+    "granite-docling",
 }
 """Vocabularies, by their name in `tokenizer.ggml.pre`, that llama.cpp splits texts for as for
 GPT-2's; transformers does that with every name that it does not know.
@@ -80,18 +87,19 @@ def splits_as_learned(file: Path) -> str | None:
 
     A file that cannot be read is left to who loads it.
     """
-    for known in DIGIT_BY_DIGIT:
+    can_learn = why_no_gguf_splits() is None
+    for known in DIGIT_BY_DIGIT if can_learn else ():
         learn_gguf_split(known, DIGITS_OFF)
     try:
         name = gguf_split(file)
     except Exception:  # Its reader raises whatever the bytes make it raise.
         return None
-    if name is None or name in LIKE_GPT2 or knows_gguf_split(name):
+    if name is None or name in LIKE_GPT2 or (can_learn and knows_gguf_split(name)):
         return None
+    how = f"as {name!r}, which transformers does not know" if name else "in a way it does not say"
     return (
-        f"{file.name}: its vocabulary was learned on texts split as {name!r}, which transformers"
-        " does not know: some texts become other tokens than in llama.cpp; take the model's own"
-        " tokenizer where you have it (tokenizer=ORG/NAME)"
+        f"{file.name}: its vocabulary was learned on texts split {how}: some texts become other"
+        " tokens than in llama.cpp; take the model's own tokenizer where you have it"
     )
 
 

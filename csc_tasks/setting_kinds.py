@@ -75,7 +75,7 @@ class WholeNumber(Text):
         return number
 
     def check(self, value: Any) -> None:
-        if not self.least <= value <= self.most:
+        if value is None or not self.least <= value <= self.most:
             raise ValueError(self._wanted())
 
     def _wanted(self) -> str:
@@ -100,7 +100,7 @@ class Number(Text):
             raise ValueError(self.wanted) from None
 
     def check(self, value: Any) -> None:
-        if not (0 <= value <= self.most and math.isfinite(value)):
+        if value is None or not (0 <= value <= self.most and math.isfinite(value)):
             raise ValueError(self.wanted)
 
 

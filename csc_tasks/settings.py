@@ -237,6 +237,8 @@ class Settings:
     cosine_model: str | None = setting(None, "Hub id or folder of the sentence-embedding model")
 
     def __post_init__(self) -> None:
+        # Languages of the user's own are read, and refused, whichever is chosen.
+        languages()
         for one in fields(self):
             value = getattr(self, one.name)
             if value is not None or one.default is not None:

@@ -168,9 +168,9 @@ def _read(file: Path, kind: Any) -> tuple[Any, Any]:
         )
     model = plain_model(loaded, kind)
     ends = gguf_ends(file)
-    if len(ends) > 1:
+    if ends:
         # transformers takes the end of text alone, and a chat model ends a turn.
-        model.generation_config.eos_token_id = ends
+        model.generation_config.eos_token_id = ends if len(ends) > 1 else ends[0]
     return tokenizer, model
 
 

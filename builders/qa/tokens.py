@@ -2,11 +2,12 @@
 names, else by an estimate.
 """
 
+import sys
+
 from csc_tasks.errors import SettingError, require
 from csc_tasks.gguf import gguf_files, splits_as_learned
 from csc_tasks.llm.outcomes import Answer
 from csc_tasks.metrics.segment import chinese_tokens
-from csc_tasks.telling import tell
 
 ESTIMATE = (
     "the estimate (one token for each Chinese character and mark, one for every four letters or"
@@ -60,7 +61,7 @@ def _load(name: str):
         require("gguf", "real", "--tokenizer with a GGUF file")
         place, reading = str(files[0].parent), {"gguf_file": files[0].name}
         if note := splits_as_learned(files[0]):
-            tell(f"note: {note}")
+            print(f"note: {note}", file=sys.stderr)
     else:
         place, reading = name, {}
     try:

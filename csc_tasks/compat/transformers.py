@@ -145,16 +145,15 @@ def why_no_lockstep() -> str | None:
 
 
 def gguf_split(file: Path) -> str | None:
-    """What a GGUF file says its byte-level vocabulary splits texts by (`tokenizer.ggml.pre`); None
-    where it says nothing or has another kind of vocabulary.
+    """What a GGUF file says its byte-level vocabulary splits texts by (`tokenizer.ggml.pre`), ""
+    where it does not say; None where it has another kind of vocabulary.
     """
     from transformers.integrations.gguf.reader import read_gguf_metadata
 
     metadata, _ = read_gguf_metadata(str(file))
     if metadata.get("tokenizer.ggml.model") != "gpt2":
         return None
-    split = metadata.get("tokenizer.ggml.pre")
-    return str(split) if split else None
+    return str(metadata.get("tokenizer.ggml.pre") or "")
 
 
 def gguf_ends(file: Path) -> list[int]:
@@ -170,13 +169,25 @@ def learn_gguf_split(name: str, pattern: str) -> None:
     """Have transformers split texts by `pattern` for files that say `name`, unless it knows the
     name itself.
     """
-    from transformers.integrations.gguf import gguf_tokenizer_mapping
-
-    gguf_tokenizer_mapping.GGUF_PRE_TOKENIZER_SPLITS.setdefault(name, pattern)
+    _gguf_splits().setdefault(name, pattern)
 
 
 def knows_gguf_split(name: str) -> bool:
     """Whether transformers splits texts for files that say `name` in another way than GPT-2's."""
+    return name in _gguf_splits()
+
+
+def why_no_gguf_splits() -> str | None:
+    """Why no way of splitting can be added for tokenizers of GGUF files; None where it can."""
+    try:
+        splits = _gguf_splits()
+    except (ImportError, AttributeError) as error:
+        return f"its table of them has moved ({error})"
+    return None if isinstance(splits, dict) else "its table of them is no dictionary"
+
+
+def _gguf_splits() -> dict[str, str]:
     from transformers.integrations.gguf import gguf_tokenizer_mapping
 
-    return name in gguf_tokenizer_mapping.GGUF_PRE_TOKENIZER_SPLITS
+    splits: dict[str, str] = gguf_tokenizer_mapping.GGUF_PRE_TOKENIZER_SPLITS
+    return splits

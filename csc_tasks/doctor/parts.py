@@ -28,6 +28,11 @@ PARTS = {
         transformers.why_no_pinned_date,
         "templates that print a date print today's",
     ),
+    "GGUF tokenizers": (
+        ["transformers"],
+        transformers.why_no_gguf_splits,
+        "files of some models are read as other tokens than in llama.cpp",
+    ),
     "bertscore": ([*TORCH, "bert-score"], bert_score.why_no_bertscore, "leave the metric out"),
     "bleurt": ([*TORCH, "bleurt-pytorch"], bleurt.why_no_bleurt, "leave the metric out"),
     "trainer": ([*TORCH, "trl", "peft"], trl.why_no_trainer, "csc train cannot run"),

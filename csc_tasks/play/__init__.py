@@ -4,7 +4,7 @@ with a customer who is played (live.py), questions and strategy choice.
 The tasks send requests of two types of their own, `csc_generate` and `csc_choose`; importing this
 package gives lm_eval's `LM` and
 `CachingLM` a method for each. Prompts, what is dropped where one would not fit, and the replies
-that re-enter are the same for every backend (requests.py, chains.py). How the model is asked
+that re-enter are the same for every backend (renderer.py, chains.py). How the model is asked
 differs:
 
 - lm_eval's HF backend, where the model allows it (eligible.py): in lockstep, its key-value cache

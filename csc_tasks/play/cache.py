@@ -167,7 +167,15 @@ def _tokenizer(tokenizer: Any) -> dict[str, object]:
     vocabulary = hashlib.sha256(
         json.dumps(tokenizer.get_vocab(), sort_keys=True).encode("utf-8", "replace")
     )
-    return {"vocabulary": vocabulary.hexdigest(), "chat_template": str(template)}
+    known: dict[str, object] = {
+        "vocabulary": vocabulary.hexdigest(),
+        "chat_template": str(template),
+    }
+    splitting = getattr(getattr(tokenizer, "backend_tokenizer", None), "pre_tokenizer", None)
+    if splitting is not None:
+        # One vocabulary gives other tokens where texts are split in another way.
+        known["splitting"] = hashlib.sha256(repr(splitting).encode()).hexdigest()
+    return known
 
 
 def _plain(value: object) -> bool:

@@ -50,7 +50,7 @@ def layer_class() -> type[Any]:
         is_croppable = True
 
         def __init__(self, count: int, slots: int = 0) -> None:
-            """slots: as many as are likely to be needed, so that none are added later."""
+            """slots: as many as are there from the start; more are added when they are needed."""
             super().__init__()  # type: ignore[no-untyped-call]  # as transformers has it
             self.count, self.slots = count, slots
             self.target: Target | None = None

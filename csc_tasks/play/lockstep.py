@@ -93,9 +93,7 @@ class _Replies:
         self.renderer = renderer
         self.progress = progress
         self.seats = Seats(chains, batch_size, self._cached, self._tokens)
-        asked = [request for chain in chains for request in chain.requests]
-        longest = longest_prompt(self.lm, asked)
-        self.rows = Rows(self.lm, self.seats.count, spare=1, slots=longest)
+        self.rows = Rows(self.lm, self.seats.count, spare=1, slots=_slots(self.lm, chains))
         self.stop, self.ahead = Stop(self.lm), Ahead(chains)
         self.replies: dict[int, Reply] = {}
         # Of prompts that other rows held but for the last token: that token, for the next step.
@@ -251,7 +249,7 @@ def choose(
         return option_tokens(renderer, request.arguments[0], options(request))
 
     seats = Seats(chains, batch_size, cached, split)
-    rows = Rows(lm, seats.count)
+    rows = Rows(lm, seats.count, slots=_slots(lm, chains))
     started = time.perf_counter()
     while asked := seats.next_requests():
         logits = _encoded(rows, {row: encoded for row, _, encoded in asked})
@@ -262,6 +260,12 @@ def choose(
             seats.waiting.append(row)
             _show(progress, rows, started, True)
     return chains
+
+
+def _slots(lm: LM, chains: Sequence[Chain]) -> int:
+    """How many tokens a row will hold about: the longest prompt, or as much of it as is sent."""
+    asked = [request for chain in chains for request in chain.requests]
+    return min(longest_prompt(lm, asked), int(lm.max_length))
 
 
 def _encoded(rows: Rows, asked: Mapping[int, Tokens]) -> "dict[int, Tensor]":

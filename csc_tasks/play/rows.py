@@ -65,7 +65,7 @@ class Rows:
     """
 
     def __init__(self, lm: LM, count: int, spare: int = 0, slots: int = 0) -> None:
-        """slots: tokens that a row is likely to hold at most; it may hold more."""
+        """slots: about as many tokens as the longest prompt has; a row may hold more."""
         import torch
         from transformers import Cache
 

@@ -1,6 +1,8 @@
 """Models in GGUF files: unpacked once, or played as they are; else one line says why not."""
 
 import random
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +14,9 @@ from csc_tasks import TASKS_DIR, checks
 from csc_tasks.cli import main
 from csc_tasks.doctor import BROKEN, NOTE, OK, model
 from csc_tasks.errors import ModelError
-from csc_tasks.gguf import DIGITS_OFF, gguf_files
+from csc_tasks.gguf import DIGIT_BY_DIGIT, DIGITS_OFF, gguf_files, splits_as_learned
 from csc_tasks.metrics.weights import place
+from csc_tasks.play import cache
 from tests.support.fakes import write_corpus
 from tests.support.gguf_model import make_gguf
 
@@ -245,8 +248,27 @@ def test_a_folder_with_an_ordinary_model_is_one(file, unpacked, tmp_path):
     assert gguf_files(tmp_path / NAME) == [tmp_path / NAME] and gguf_files(unpacked) == []
 
 
-@pytest.mark.parametrize("split", ["smollm", "gpt-2", "", "qwen2"])
-def test_texts_are_split_as_the_vocabulary_was_learned(split, tmp_path, capsys):
+@pytest.fixture
+def untaught(monkeypatch):
+    """transformers as it is installed: what other tests have taught it is forgotten."""
+    from transformers.integrations.gguf import gguf_tokenizer_mapping
+
+    table = "GGUF_PRE_TOKENIZER_SPLITS"
+    known = getattr(gguf_tokenizer_mapping, table).items()
+    own = {name: split for name, split in known if name not in DIGIT_BY_DIGIT}
+    monkeypatch.setattr(gguf_tokenizer_mapping, table, own)
+
+
+def pieces(tokenizer):
+    return tokenizer.convert_ids_to_tokens(tokenizer.encode("is  35  ."))
+
+
+TOGETHER = ["i", "s", "ĠĠ", "3", "5", "Ġ", "Ġ", "."]
+APART = ["i", "s", "Ġ", "Ġ", "3", "5", "Ġ", "Ġ", "."]
+
+
+@pytest.mark.parametrize("split", ["smollm", "gpt-2", "qwen2"])
+def test_texts_are_split_as_the_vocabulary_was_learned(split, tmp_path, capsys, untaught):
     """Where digits are split off first, spaces before them stay together; elsewhere the last goes
     with what follows.
     """
@@ -256,9 +278,50 @@ def test_texts_are_split_as_the_vocabulary_was_learned(split, tmp_path, capsys):
     assert main(["convert", str(file), "--out", str(tmp_path / "folder")]) == 0
     assert "does not know" not in capsys.readouterr().err
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "folder")
-    pieces = tokenizer.convert_ids_to_tokens(tokenizer.encode("is  35  ."))
-    together = ["ĠĠ"] if split == "smollm" else ["Ġ", "Ġ"]
-    assert pieces == ["i", "s", *together, "3", "5", "Ġ", "Ġ", "."]
+    assert pieces(tokenizer) == (TOGETHER if split == "smollm" else APART)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        lambda file: checks.check_gguf({"pretrained": str(file.parent), "gguf_file": file.name}),
+        lambda file: list(model.describe(str(file))),
+        lambda file: TokenCounter(str(file)),
+    ],
+)
+def test_every_way_to_load_a_file_has_texts_split_so(way, tmp_path, untaught):
+    from transformers import AutoTokenizer
+
+    file = make_gguf(tmp_path / "made.gguf", split="smollm")
+    load = partial(AutoTokenizer.from_pretrained, tmp_path, gguf_file=file.name)
+    assert pieces(load()) == APART
+    way(file)
+    assert pieces(load()) == TOGETHER
+
+
+def test_replies_of_other_tokens_are_not_taken_from_the_cache(tmp_path, untaught):
+    """One vocabulary and one template, split in two ways."""
+    from transformers import AutoTokenizer
+
+    file = make_gguf(tmp_path / "made.gguf", split="smollm")
+    known = []
+    for _ in range(2):
+        tokenizer = AutoTokenizer.from_pretrained(tmp_path, gguf_file=file.name)
+        known.append(cache.identity(SimpleNamespace(tokenizer=tokenizer)))
+        splits_as_learned(file)
+    assert known[0] != known[1]
+
+
+def test_a_transformers_whose_table_has_moved_is_said_by_the_doctor(monkeypatch, file):
+    from transformers.integrations.gguf import gguf_tokenizer_mapping
+
+    from csc_tasks.compat import transformers as ours
+
+    assert ours.why_no_gguf_splits() is None
+    monkeypatch.delattr(gguf_tokenizer_mapping, "GGUF_PRE_TOKENIZER_SPLITS")
+    assert "has moved" in ours.why_no_gguf_splits()
+    # A file that needs nothing of it is none the worse.
+    assert splits_as_learned(file) is None
 
 
 def test_generation_stops_where_a_turn_ends(tmp_path):
@@ -273,12 +336,16 @@ def test_generation_stops_where_a_turn_ends(tmp_path):
     assert lines["stops"].state == OK
 
 
-def test_a_vocabulary_that_nobody_knows_is_said(tmp_path, capsys, caplog):
-    file = make_gguf(tmp_path / "made.gguf", split="deepseek-coder")
-    note = "made.gguf: its vocabulary was learned on texts split as 'deepseek-coder'"
+@pytest.mark.parametrize(
+    ("split", "how"),
+    [("deepseek-coder", "as 'deepseek-coder'"), ("", "in a way it does not say")],
+)
+def test_a_vocabulary_that_nobody_knows_is_said(split, how, tmp_path, capsys, caplog):
+    file = make_gguf(tmp_path / "made.gguf", split=split)
+    note = f"made.gguf: its vocabulary was learned on texts split {how}"
     assert main(["convert", str(file), "--out", str(tmp_path / "folder")]) == 0
     (line,) = [line for line in capsys.readouterr().err.splitlines() if note in line]
-    assert line.startswith("note: ") and line.endswith("where you have it (tokenizer=ORG/NAME)")
+    assert line.startswith("note: ") and line.endswith("own tokenizer where you have it")
     named = {"pretrained": str(tmp_path), "gguf_file": file.name}
     checks.check_gguf(named | {"tokenizer": "ORG/NAME"})
     assert not caplog.records

@@ -183,6 +183,15 @@ def test_a_bad_value_says_what_would_do(key, value, said):
             read_settings({}, {key.upper(): value})
 
 
+@pytest.mark.parametrize(
+    "given", [{"repeats": None}, {"max_failed": None}, {"prompt": None}, {"customer_seed": -1}]
+)
+def test_settings_made_in_python_are_checked_too(given):
+    ((name, value),) = given.items()
+    with pytest.raises(SettingError, match=f"^csc_{name}={value}: "):
+        Settings(**given)
+
+
 @pytest.mark.parametrize("value", [25, "25", " 25 ", 25.0])
 def test_a_subset_is_a_whole_number(value):
     assert read_settings({"csc_subset": value}, {}).subset == 25

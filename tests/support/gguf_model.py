@@ -11,7 +11,7 @@ def make_gguf(
     file: Path,
     seed: int = 0,
     positions: int = 8192,
-    split: str = "",
+    split: str = "gpt-2",
     end: int = 2,
     turn: int | None = None,
 ) -> Path:

@@ -116,12 +116,18 @@ def test_templates_that_write_earlier_turns_anew(tmp_path, corpus, template):
     assert template == STRICT or any("(last said)" in prompt for prompt in prompts)
 
 
-def test_overlong_histories_lose_the_same_turns(tmp_path, corpus):
-    lm = backend(
-        random_model(tmp_path, positions=len(instructions("en", "predict").encode()) + 250)
+def test_overlong_histories_lose_the_same_turns(tmp_path, corpus, monkeypatch):
+    reserved = []
+    rows = lockstep.Rows
+    monkeypatch.setattr(
+        lockstep, "Rows", lambda *of, slots, **more: reserved.append(slots) or rows(*of, **more)
     )
+    positions = len(instructions("en", "predict").encode()) + 250
+    lm = backend(random_model(tmp_path, positions=positions))
     found = same(lm, corpus, CONVERSATIONS, (3,), metadata={"csc_language": "en"})
     assert {record["history_truncated"] for _, record in found["csc_conv_ref"]} == {True, False}
+    # No more slots are taken at once than the model's length.
+    assert set(reserved) == {positions}
 
 
 def test_stop_strings_thoughts_and_penalties(tmp_path, model, corpus):
