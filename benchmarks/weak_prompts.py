@@ -1,7 +1,7 @@
 """What helps a weak model to keep the reply format: four ways to ask, in both prompt styles.
 
   python -m benchmarks.weak_prompts --model DIR --corpus DIR [--limit 8] [--reply 16] \\
-      [--save FILE] [--prompts single chat] [--ways "as it is" "format again"]
+      [--language en] [--save FILE] [--prompts single chat] [--ways "as it is" "format again"]
 
 The same supporter turns, those of the first documents of `lm_eval --limit N`, are asked in
 reference context: as the tasks ask (*as it is*), with one worked example behind the format line
@@ -80,9 +80,10 @@ def main() -> None:
     parser.add_argument("--reply", type=int, default=16, help="tokens of a reply, at most")
     parser.add_argument("--prompts", nargs="+", default=STYLES, choices=STYLES)
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
+    parser.add_argument("--language", help="only the conversations of this one")
     parser.add_argument("--save", type=Path)
     args = parser.parse_args()
-    conversations = first_documents(args.corpus, args.limit)
+    conversations = first_documents(args.corpus, args.limit, args.language)
     saved = json.loads(args.save.read_text()) if args.save and args.save.exists() else {}
     ask = asker(args.model, args.reply)
     print("|prompt|asked|strategy accuracy|where parsed|format rate|CPU s|")
@@ -94,7 +95,8 @@ def main() -> None:
             for conversation in conversations
             for turn in conversation.scored_turns()
         ]
-        key = f"{style}, {name}, {args.limit}, {args.reply}, {args.corpus}, {args.model}"
+        asked = (style, name, args.limit, args.reply, args.corpus, args.language, args.model)
+        key = ", ".join(map(str, asked))
         if key not in saved:
             started = time.process_time()
             replies = ask([messages(prompt) for prompt in prompts], begin)
@@ -106,12 +108,16 @@ def main() -> None:
     print(f"\n{len(prompts)} turns of {len(conversations)} conversations")
 
 
-def first_documents(corpus: str, count: int) -> list[Conversation]:
-    """The conversations that the tasks ask about first: in the order of their ids' hashes."""
+def first_documents(corpus: str, count: int, code: str | None = None) -> list[Conversation]:
+    """The conversations that the tasks ask about first, in the order of their ids' hashes; code:
+    those of this language.
+    """
     from csc_tasks.corpora import load
 
     items: list[Any] = [
-        item for item in load(corpus, "csconv", "test").items if item.scored_turns()
+        item
+        for item in load(corpus, "csconv", "test").items
+        if item.scored_turns() and code in (None, item.language)
     ]
     items.sort(key=lambda item: hashlib.sha256(item.conversation_id.encode()).hexdigest())
     return items[:count]
