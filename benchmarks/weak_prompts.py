@@ -1,12 +1,13 @@
-"""What helps a weak model to keep the reply format: four ways to ask, in both prompt styles.
+"""What helps a weak model to keep the reply format: five ways to ask, in both prompt styles.
 
   python -m benchmarks.weak_prompts --model DIR --corpus DIR [--limit 8] [--reply 16] \\
       [--language en] [--save FILE] [--prompts single chat] [--ways "as it is" "format again"]
 
 The same supporter turns, those of the first documents of `lm_eval --limit N`, are asked in
 reference context: as the tasks ask (*as it is*), with one worked example behind the format line
-(*example*), with the format line once more at the end (*format again*), and with the opening
-bracket given as the beginning of the reply (*bracket given*). Prints a Markdown row for each:
+(*example*), with the format line once more at the end (*format again*), with the opening bracket
+given as the beginning of the reply (*bracket given*), and with the names in brackets in place of
+the words "[Strategy name]" (*names listed*). Prints a Markdown row for each:
 strategy accuracy, accuracy where a strategy was read, and the share of replies in which one was,
 with standard errors by conversation. Greedy. `--save` keeps every reply in a JSON file, and what is
 there is not asked again.
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from csc_tasks.conversation import Conversation
+from csc_tasks.framework import STRATEGIES
 from csc_tasks.languages import language
 from csc_tasks.metrics import METRICS
 from csc_tasks.prompts import TurnPrompt, format_line, read_reply, tagged
@@ -34,6 +36,11 @@ EXAMPLES = {
     "en": "Could you tell me which of your cards this is about?",
     "zh": "请问您说的是哪一张卡呢？",
 }
+LISTED = {
+    "en": "Reply format: one of {names}, then the reply",
+    "zh": "回复格式：先写 {names} 中的一个，再写回复内容",
+}
+"""The first line of how to reply, where it lists the names."""
 
 
 def as_it_is(prompt: TurnPrompt) -> Messages:
@@ -61,11 +68,24 @@ def format_again(prompt: TurnPrompt) -> Messages:
     return [*before, last | {"content": f"{said}{line}\n\n{tail}"}]
 
 
+def names_listed(prompt: TurnPrompt) -> Messages:
+    """The names themselves where the line that says how has the words "Strategy name"."""
+    line = format_line(prompt.language)
+    _, _, rest = line.partition("\n")
+    names = ", ".join(tagged(s.id, "", prompt.language).strip() for s in STRATEGIES)
+    listed = f"{LISTED[prompt.language].format(names=names)}\n{rest}"
+    return [
+        message | {"content": message["content"].replace(line, listed)}
+        for message in prompt.messages()
+    ]
+
+
 WAYS: dict[str, tuple[Callable[[TurnPrompt], Messages], str]] = {
     "as it is": (as_it_is, ""),
     "example": (with_example, ""),
     "format again": (format_again, ""),
     "bracket given": (as_it_is, "["),
+    "names listed": (names_listed, ""),
 }
 """Way of asking -> the messages, and what the reply is begun with."""
 

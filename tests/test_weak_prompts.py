@@ -32,6 +32,9 @@ def test_every_way_adds_to_the_prompt_only_what_it_says(style):
     example = "\n".join(message["content"] for message in asked["example"])
     added = "\n[Problem Refinement] Could you tell me which of your cards this is about?"
     assert example.replace(added, "") == plain and example.count(added) == 1
+    (listed,) = (text for text in asked["names listed"] if "[Greeting], [" in text["content"])
+    assert "[Strategy name]" not in listed["content"]
+    assert listed["content"].count("[Others], then the reply\nWrite exactly one") == 1
     last = asked["format again"][-1]["content"]
     assert last.count(line) == (2 if style == "single" else 1)
     assert last.endswith(line if style == "chat" else "Supporter's next reply:")
