@@ -19,13 +19,12 @@ replies, and what is there is not asked again.
 """
 
 import argparse
-import json
-import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from benchmarks.weak_prompts import METRIC_NAMES, asker, first_documents, shown
+from benchmarks.weak_prompts import METRIC_NAMES, asker, first_documents, once, shown
 from csc_tasks.conversation import Conversation
 from csc_tasks.prompts import Reply, TurnPrompt, read_reply
 
@@ -63,27 +62,22 @@ def main() -> None:
     parser.add_argument("--save", type=Path)
     args = parser.parse_args()
     conversations = first_documents(args.corpus, args.limit)
-    saved = json.loads(args.save.read_text()) if args.save and args.save.exists() else {}
     ask = asker(args.model, args.reply)
     print("|own turns re-enter|turns|strategy accuracy|where parsed|format rate|CPU s|")
     print("|---|---:|---|---|---|---:|")
     for name in args.ways:
         stands, recorded = WAYS[name]
-        key = f"{name}, {args.limit}, {args.reply}, {args.corpus}, {args.model}"
-        if key not in saved:
-            started = time.process_time()
-            replies = played(conversations, ask, stands, recorded)
-            saved[key] = {"replies": replies, "seconds": time.process_time() - started}
-            if args.save:
-                args.save.write_text(json.dumps(saved, ensure_ascii=False, indent=1))
+        about = (name, args.limit, args.reply, args.corpus, args.model)
+        work = partial(played, conversations, ask, stands, recorded)
+        replies, seconds = once(args.save, about, work)
         asked = [
             (TurnPrompt(conversation, turn, "chat"), text)
-            for conversation, written in zip(conversations, saved[key]["replies"], strict=True)
+            for conversation, written in zip(conversations, replies, strict=True)
             for turn, text in zip(conversation.scored_turns()[recorded:], written, strict=True)
         ]
         prompts, texts = zip(*asked, strict=True)
         numbers = [shown(metric, prompts, texts) for metric in METRIC_NAMES]
-        cells = [name, str(len(prompts)), *numbers, f"{saved[key]['seconds']:.0f}"]
+        cells = [name, str(len(prompts)), *numbers, f"{seconds:.0f}"]
         print(f"|{'|'.join(cells)}|", flush=True)
 
 

@@ -17,7 +17,8 @@ import argparse
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,6 @@ def main() -> None:
     parser.add_argument("--save", type=Path)
     args = parser.parse_args()
     conversations = first_documents(args.corpus, args.limit, args.language)
-    saved = json.loads(args.save.read_text()) if args.save and args.save.exists() else {}
     ask = asker(args.model, args.reply)
     print("|prompt|asked|strategy accuracy|where parsed|format rate|CPU s|")
     print("|---|---|---|---|---|---:|")
@@ -115,17 +115,26 @@ def main() -> None:
             for conversation in conversations
             for turn in conversation.scored_turns()
         ]
+        work = partial(ask, [messages(prompt) for prompt in prompts], begin)
         asked = (style, name, args.limit, args.reply, args.corpus, args.language, args.model)
-        key = ", ".join(map(str, asked))
-        if key not in saved:
-            started = time.process_time()
-            replies = ask([messages(prompt) for prompt in prompts], begin)
-            saved[key] = {"replies": replies, "seconds": time.process_time() - started}
-            if args.save:
-                args.save.write_text(json.dumps(saved, ensure_ascii=False, indent=1))
-        numbers = [shown(metric, prompts, saved[key]["replies"]) for metric in METRIC_NAMES]
-        print("|".join(["", style, name, *numbers, f"{saved[key]['seconds']:.0f}", ""]), flush=True)
+        replies, seconds = once(args.save, asked, work)
+        numbers = [shown(metric, prompts, replies) for metric in METRIC_NAMES]
+        print("|".join(["", style, name, *numbers, f"{seconds:.0f}", ""]), flush=True)
     print(f"\n{len(prompts)} turns of {len(conversations)} conversations")
+
+
+def once(
+    file: Path | None, about: Iterable[object], work: Callable[[], list[Any]]
+) -> tuple[list[Any], float]:
+    """What `work` gives and its CPU seconds, or what `file` has kept of the same from before."""
+    saved = json.loads(file.read_text()) if file and file.exists() else {}
+    key = ", ".join(map(str, about))
+    if key not in saved:
+        started = time.process_time()
+        saved[key] = {"replies": work(), "seconds": time.process_time() - started}
+        if file:
+            file.write_text(json.dumps(saved, ensure_ascii=False, indent=1))
+    return saved[key]["replies"], saved[key]["seconds"]
 
 
 def first_documents(corpus: str, count: int, code: str | None = None) -> list[Conversation]:

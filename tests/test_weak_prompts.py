@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.weak_prompts import WAYS, as_it_is, shown
+from benchmarks.weak_prompts import WAYS, as_it_is, once, shown
 from csc_tasks.conversation import Conversation, Turn
 from csc_tasks.prompts import TurnPrompt, format_line
 
@@ -38,6 +38,21 @@ def test_every_way_adds_to_the_prompt_only_what_it_says(style):
     last = asked["format again"][-1]["content"]
     assert last.count(line) == (2 if style == "single" else 1)
     assert last.endswith(line if style == "chat" else "Supporter's next reply:")
+
+
+def test_what_was_asked_is_not_asked_again(tmp_path):
+    file, asked = tmp_path / "kept.json", []
+
+    def work():
+        asked.append(1)
+        return ["Well"]
+
+    first = once(file, ("chat", "as it is", 8), work)
+    assert first == once(file, ("chat", "as it is", 8), work) and first[0] == ["Well"]
+    assert len(asked) == 1
+    once(file, ("chat", "as it is", 9), work)
+    once(None, ("chat", "as it is", 8), work)
+    assert len(asked) == 3
 
 
 def test_replies_are_counted_by_hand():
